@@ -1,0 +1,786 @@
+//! Messages of the exec-server protocol (exec-server sheet, 2.2 to 2.4). All fields are camelCase, bytes are padded
+//! standard base64, and there is no `jsonrpc` member.
+//!
+//! A [`Message`] is typed, so that a world that simulates no bytes need not make any. [`Message::encode`] and
+//! [`decode`] are the way to and from the text of a frame.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde_json::Value;
+
+use super::rpc::{Envelope, RequestId, RpcError};
+use crate::id::{ProcessId, SessionId};
+
+/// Bytes of a process, base64 on the wire. Clones share the bytes.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Chunk(Arc<[u8]>);
+
+impl Chunk {
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// How many bytes.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl From<&[u8]> for Chunk {
+    fn from(bytes: &[u8]) -> Self {
+        Self(bytes.into())
+    }
+}
+
+impl From<&str> for Chunk {
+    fn from(text: &str) -> Self {
+        Self(text.as_bytes().into())
+    }
+}
+
+impl From<Vec<u8>> for Chunk {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(bytes.into())
+    }
+}
+
+impl fmt::Debug for Chunk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&String::from_utf8_lossy(&self.0), f)
+    }
+}
+
+impl Serialize for Chunk {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&STANDARD.encode(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Chunk {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        STANDARD
+            .decode(String::deserialize(from)?)
+            .map(Self::from)
+            .map_err(de::Error::custom)
+    }
+}
+
+/// Params of `initialize`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InitializeParams {
+    /// Who connects; `codex-core` unless told.
+    pub client_name: String,
+    /// The session to go on with; a new one if missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resume_session_id: Option<SessionId>,
+}
+
+/// Params of `process/start`. Named as the real server's decoder names it in its errors.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExecParams {
+    /// Chosen by the client, unique within the session.
+    pub process_id: ProcessId,
+    /// Program and arguments; not empty.
+    pub argv: Vec<String>,
+    /// Where it runs: a path or a `file:` URI, by version.
+    pub cwd: String,
+    /// Its environment variables.
+    pub env: BTreeMap<String, String>,
+    /// Whether it gets a terminal.
+    pub tty: bool,
+    /// Whether it has a stdin that can be written to.
+    #[serde(default)]
+    pub pipe_stdin: bool,
+    /// The name it sees as its own.
+    #[serde(default)]
+    pub arg0: Option<String>,
+    /// What of the server's environment it inherits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub env_policy: Option<EnvPolicy>,
+    /// Not interpreted by mocks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<Value>,
+    /// Not interpreted by mocks.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub enforce_managed_network: bool,
+    /// Not interpreted by mocks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_network: Option<Value>,
+}
+
+/// What of the server's environment a process inherits.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EnvPolicy {
+    /// Which variables to begin with.
+    pub inherit: Value,
+    /// Whether the default patterns of secrets are kept out.
+    #[serde(default)]
+    pub ignore_default_excludes: bool,
+    /// Patterns kept out.
+    #[serde(default)]
+    pub exclude: Vec<String>,
+    /// Values set.
+    #[serde(default)]
+    pub set: BTreeMap<String, String>,
+    /// If not empty, only these.
+    #[serde(default)]
+    pub include_only: Vec<String>,
+}
+
+/// Params of `process/read`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReadParams {
+    /// Which process.
+    pub process_id: ProcessId,
+    /// The cursor: chunks with larger sequence numbers are wanted. `None` is 0.
+    #[serde(default)]
+    pub after_seq: Option<u64>,
+    /// Not more than this, but at least one chunk.
+    #[serde(default)]
+    pub max_bytes: Option<u64>,
+    /// How long to wait for something to return.
+    #[serde(default)]
+    pub wait_ms: Option<u64>,
+}
+
+/// Params of `process/write`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WriteParams {
+    /// Which process.
+    pub process_id: ProcessId,
+    /// The bytes.
+    pub chunk: Chunk,
+    /// Required from 0.142 on, unknown before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub write_id: Option<String>,
+}
+
+/// Params of `process/signal`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SignalParams {
+    /// Which process.
+    pub process_id: ProcessId,
+    /// Which signal.
+    pub signal: Signal,
+}
+
+/// The signals that can be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Signal {
+    /// As Ctrl-C.
+    Interrupt,
+}
+
+/// Params of `process/terminate`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TerminateParams {
+    /// Which process.
+    pub process_id: ProcessId,
+}
+
+/// Result of `initialize`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InitializeResult {
+    /// The session of this connection.
+    pub session_id: SessionId,
+    /// From 0.169 on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment_info: Option<Value>,
+}
+
+/// Result of `process/start`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StartResult {
+    /// As asked.
+    pub process_id: ProcessId,
+    /// From 0.169 on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sandbox_type: Option<String>,
+}
+
+/// Where a process wrote to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+    /// The terminal.
+    Pty,
+}
+
+/// Output with its place in the process's one sequence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutputChunk {
+    /// From 1, shared by output, exit and close.
+    pub seq: u64,
+    /// Where it was written to.
+    pub stream: Stream,
+    /// The bytes.
+    pub chunk: Chunk,
+}
+
+/// Result of `process/read`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReadResult {
+    /// What is retained after the cursor.
+    pub chunks: Vec<OutputChunk>,
+    /// The next cursor is this minus 1.
+    pub next_seq: u64,
+    /// Whether it has exited by now.
+    pub exited: bool,
+    /// With which code.
+    #[serde(default)]
+    pub exit_code: Option<i32>,
+    /// Whether its streams have ended too.
+    pub closed: bool,
+    /// Why its output cannot be read.
+    #[serde(default)]
+    pub failure: Option<String>,
+    /// From 0.142 on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sandbox_denied: Option<bool>,
+}
+
+/// Result of `process/write`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WriteResult {
+    /// What became of it.
+    pub status: WriteStatus,
+}
+
+/// What became of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum WriteStatus {
+    /// Queued for the process, by this or an earlier request with the same id.
+    Accepted,
+    /// There is no such process in this session.
+    UnknownProcess,
+    /// It has no stdin.
+    StdinClosed,
+    /// It is not ready yet.
+    Starting,
+}
+
+/// Result of `process/terminate`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TerminateResult {
+    /// Whether it was running until now.
+    pub running: bool,
+}
+
+/// Params of `process/output`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OutputParams {
+    /// Which process.
+    pub process_id: ProcessId,
+    /// What it wrote.
+    #[serde(flatten)]
+    pub output: OutputChunk,
+}
+
+/// Params of `process/exited`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExitedParams {
+    /// Which process.
+    pub process_id: ProcessId,
+    /// Its place in the sequence.
+    pub seq: u64,
+    /// How it ended.
+    pub exit_code: i32,
+    /// From 0.169 on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sandbox_denied: Option<bool>,
+}
+
+/// Params of `process/closed`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClosedParams {
+    /// Which process.
+    pub process_id: ProcessId,
+    /// Always the largest of the process.
+    pub seq: u64,
+}
+
+/// A request from client to server.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    /// `initialize`
+    Initialize(InitializeParams),
+    /// `process/start`
+    Start(ExecParams),
+    /// `process/read`
+    Read(ReadParams),
+    /// `process/write`
+    Write(WriteParams),
+    /// `process/signal`
+    Signal(SignalParams),
+    /// `process/terminate`
+    Terminate(TerminateParams),
+    /// A method that is not known here, or known with params that do not decode.
+    Other {
+        /// What is asked.
+        method: String,
+        /// With what.
+        params: Value,
+    },
+}
+
+/// A notification, in either direction.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Notification {
+    /// `initialized`, client to server.
+    Initialized,
+    /// `process/output`, server to client.
+    Output(OutputParams),
+    /// `process/exited`, server to client.
+    Exited(ExitedParams),
+    /// `process/closed`, server to client.
+    Closed(ClosedParams),
+    /// One that is not known here, or known with params that do not decode.
+    Other {
+        /// What is told.
+        method: String,
+        /// With what.
+        params: Value,
+    },
+}
+
+/// The result of a request. Which variant it is follows from the method that was asked.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    /// Of `initialize`.
+    Initialize(InitializeResult),
+    /// Of `process/start`.
+    Start(StartResult),
+    /// Of `process/read`.
+    Read(ReadResult),
+    /// Of `process/write`.
+    Write(WriteResult),
+    /// Of `process/signal`: `{}`.
+    Signal,
+    /// Of `process/terminate`.
+    Terminate(TerminateResult),
+    /// As it came from a frame: only the one who asked knows what it should be. See [`Reply::of`].
+    Undecoded(Value),
+}
+
+/// One message of the protocol.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Message {
+    /// Wants an answer.
+    Request {
+        /// Chosen by the client, per connection.
+        id: RequestId,
+        /// What is asked.
+        request: Request,
+    },
+    /// Wants none.
+    Notification(Notification),
+    /// The answer.
+    Response {
+        /// Of the request.
+        id: RequestId,
+        /// The result.
+        reply: Reply,
+    },
+    /// The refusal.
+    Error {
+        /// Of the request.
+        id: RequestId,
+        /// Why.
+        error: RpcError,
+    },
+}
+
+/// The methods of the protocol by name.
+pub mod method {
+    /// Opens or resumes a session.
+    pub const INITIALIZE: &str = "initialize";
+    /// Ends the handshake.
+    pub const INITIALIZED: &str = "initialized";
+    /// Starts a process.
+    pub const START: &str = "process/start";
+    /// Reads retained output.
+    pub const READ: &str = "process/read";
+    /// Writes to stdin.
+    pub const WRITE: &str = "process/write";
+    /// Sends a signal.
+    pub const SIGNAL: &str = "process/signal";
+    /// Ends a process.
+    pub const TERMINATE: &str = "process/terminate";
+    /// A process wrote.
+    pub const OUTPUT: &str = "process/output";
+    /// A process exited.
+    pub const EXITED: &str = "process/exited";
+    /// A process is closed.
+    pub const CLOSED: &str = "process/closed";
+}
+
+impl Request {
+    /// Its method.
+    pub fn method(&self) -> &str {
+        match self {
+            Self::Initialize(_) => method::INITIALIZE,
+            Self::Start(_) => method::START,
+            Self::Read(_) => method::READ,
+            Self::Write(_) => method::WRITE,
+            Self::Signal(_) => method::SIGNAL,
+            Self::Terminate(_) => method::TERMINATE,
+            Self::Other { method, .. } => method,
+        }
+    }
+
+    /// Reads the params of a known method; one that is not known becomes [`Request::Other`].
+    ///
+    /// # Errors
+    /// The decoder's words, if the params of a known method do not decode.
+    pub fn decode(name: &str, params: Value) -> Result<Self, String> {
+        match name {
+            method::INITIALIZE => decode_params(params).map(Self::Initialize),
+            method::START => decode_params(params).map(Self::Start),
+            method::READ => decode_params(params).map(Self::Read),
+            method::WRITE => decode_params(params).map(Self::Write),
+            method::SIGNAL => decode_params(params).map(Self::Signal),
+            method::TERMINATE => decode_params(params).map(Self::Terminate),
+            _ => Ok(Self::Other {
+                method: name.to_owned(),
+                params,
+            }),
+        }
+    }
+}
+
+impl Notification {
+    /// Its method.
+    pub fn method(&self) -> &str {
+        match self {
+            Self::Initialized => method::INITIALIZED,
+            Self::Output(_) => method::OUTPUT,
+            Self::Exited(_) => method::EXITED,
+            Self::Closed(_) => method::CLOSED,
+            Self::Other { method, .. } => method,
+        }
+    }
+
+    /// Reads the params of a known notification; one that is not known, or whose params do not decode, becomes
+    /// [`Notification::Other`].
+    pub fn decode(name: &str, params: Value) -> Self {
+        let decoded = match name {
+            method::INITIALIZED => return Self::Initialized,
+            method::OUTPUT => decode_params(params.clone()).map(Self::Output),
+            method::EXITED => decode_params(params.clone()).map(Self::Exited),
+            method::CLOSED => decode_params(params.clone()).map(Self::Closed),
+            _ => Err(String::new()),
+        };
+        decoded.unwrap_or_else(|_| Self::Other {
+            method: name.to_owned(),
+            params,
+        })
+    }
+
+    /// Whether this is a notification that clients know, with params that make no sense. A real client closes the
+    /// link on it (exec-server sheet, 2.4).
+    pub fn is_malformed(&self) -> bool {
+        matches!(self, Self::Other { method, .. } if [method::OUTPUT, method::EXITED, method::CLOSED].contains(&method.as_str()))
+    }
+}
+
+/// Decodes params. `{}` that does not decode is tried again as null (exec-server sheet, 2.2).
+fn decode_params<T: DeserializeOwned>(params: Value) -> Result<T, String> {
+    let empty = params.as_object().is_some_and(serde_json::Map::is_empty);
+    T::deserialize(params).or_else(|error| {
+        if empty {
+            T::deserialize(Value::Null).map_err(|_| error.to_string())
+        } else {
+            Err(error.to_string())
+        }
+    })
+}
+
+impl Reply {
+    /// The reply as the answer to `request`, which says how to read it.
+    ///
+    /// # Errors
+    /// The decoder's words, if it is no answer to such a request.
+    pub fn of(self, request: &str) -> Result<Self, String> {
+        let Self::Undecoded(value) = self else {
+            let fits = matches!(
+                (&self, request),
+                (Self::Initialize(_), method::INITIALIZE)
+                    | (Self::Start(_), method::START)
+                    | (Self::Read(_), method::READ)
+                    | (Self::Write(_), method::WRITE)
+                    | (Self::Signal, method::SIGNAL)
+                    | (Self::Terminate(_), method::TERMINATE)
+            );
+            return if fits {
+                Ok(self)
+            } else {
+                Err(format!("not the result of `{request}`"))
+            };
+        };
+        let text = |error: serde_json::Error| error.to_string();
+        match request {
+            method::INITIALIZE => Deserialize::deserialize(value)
+                .map(Self::Initialize)
+                .map_err(text),
+            method::START => Deserialize::deserialize(value).map(Self::Start).map_err(text),
+            method::READ => Deserialize::deserialize(value).map(Self::Read).map_err(text),
+            method::WRITE => Deserialize::deserialize(value).map(Self::Write).map_err(text),
+            method::SIGNAL => Ok(Self::Signal),
+            method::TERMINATE => Deserialize::deserialize(value).map(Self::Terminate).map_err(text),
+            _ => Ok(Self::Undecoded(value)),
+        }
+    }
+}
+
+/// What a text frame turned out to be.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Decoded {
+    /// A message. An unknown method is one too.
+    Message(Message),
+    /// A request for a known method with params that do not decode: answered with -32602 and these words.
+    BadParams {
+        /// Of the request.
+        id: RequestId,
+        /// Of the request.
+        method: String,
+        /// The decoder's words.
+        error: String,
+    },
+    /// Not JSON, or JSON that is no message, in the decoder's words.
+    NoMessage(String),
+}
+
+/// Reads one text frame.
+pub fn decode(text: &str) -> Decoded {
+    match Envelope::decode(text) {
+        Ok(Envelope::Request { id, method, params }) => match Request::decode(&method, params) {
+            Ok(request) => Decoded::Message(Message::Request { id, request }),
+            Err(error) => Decoded::BadParams { id, method, error },
+        },
+        Ok(Envelope::Notification { method, params }) => {
+            Decoded::Message(Message::Notification(Notification::decode(&method, params)))
+        }
+        Ok(Envelope::Response { id, result }) => Decoded::Message(Message::Response {
+            id,
+            reply: Reply::Undecoded(result),
+        }),
+        Ok(Envelope::Error { id, error }) => Decoded::Message(Message::Error { id, error }),
+        Err(error) => Decoded::NoMessage(error),
+    }
+}
+
+impl Message {
+    /// The text of its frame.
+    pub fn encode(&self) -> String {
+        serde_json::to_string(self).expect("strings, numbers and maps with string keys are JSON")
+    }
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Shape<'a> {
+    Request {
+        id: &'a RequestId,
+        method: &'a str,
+        params: Params<'a>,
+    },
+    Notification {
+        method: &'a str,
+        params: Params<'a>,
+    },
+    Response {
+        id: &'a RequestId,
+        result: Outcome<'a>,
+    },
+    Error {
+        id: &'a RequestId,
+        error: &'a RpcError,
+    },
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Params<'a> {
+    Empty {},
+    Initialize(&'a InitializeParams),
+    Start(&'a ExecParams),
+    Read(&'a ReadParams),
+    Write(&'a WriteParams),
+    Signal(&'a SignalParams),
+    Terminate(&'a TerminateParams),
+    Output(&'a OutputParams),
+    Exited(&'a ExitedParams),
+    Closed(&'a ClosedParams),
+    Other(&'a Value),
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Outcome<'a> {
+    Empty {},
+    Initialize(&'a InitializeResult),
+    Start(&'a StartResult),
+    Read(&'a ReadResult),
+    Write(&'a WriteResult),
+    Terminate(&'a TerminateResult),
+    Undecoded(&'a Value),
+}
+
+impl Serialize for Message {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let shape = match self {
+            Self::Request { id, request } => {
+                let params = match request {
+                    Request::Initialize(params) => Params::Initialize(params),
+                    Request::Start(params) => Params::Start(params),
+                    Request::Read(params) => Params::Read(params),
+                    Request::Write(params) => Params::Write(params),
+                    Request::Signal(params) => Params::Signal(params),
+                    Request::Terminate(params) => Params::Terminate(params),
+                    Request::Other { params, .. } => Params::Other(params),
+                };
+                Shape::Request {
+                    id,
+                    method: request.method(),
+                    params,
+                }
+            }
+            Self::Notification(notification) => {
+                let params = match notification {
+                    Notification::Initialized => Params::Empty {},
+                    Notification::Output(params) => Params::Output(params),
+                    Notification::Exited(params) => Params::Exited(params),
+                    Notification::Closed(params) => Params::Closed(params),
+                    Notification::Other { params, .. } => Params::Other(params),
+                };
+                Shape::Notification {
+                    method: notification.method(),
+                    params,
+                }
+            }
+            Self::Response { id, reply } => {
+                let result = match reply {
+                    Reply::Initialize(result) => Outcome::Initialize(result),
+                    Reply::Start(result) => Outcome::Start(result),
+                    Reply::Read(result) => Outcome::Read(result),
+                    Reply::Write(result) => Outcome::Write(result),
+                    Reply::Signal => Outcome::Empty {},
+                    Reply::Terminate(result) => Outcome::Terminate(result),
+                    Reply::Undecoded(value) => Outcome::Undecoded(value),
+                };
+                Shape::Response { id, result }
+            }
+            Self::Error { id, error } => Shape::Error { id, error },
+        };
+        shape.serialize(to)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn roundtrip(text: &str) {
+        let Decoded::Message(message) = decode(text) else {
+            panic!("{text}")
+        };
+        let json = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+        assert_eq!(json(&message.encode()), json(text));
+    }
+
+    #[test]
+    fn spelled_as_on_the_wire() {
+        roundtrip(r#"{"id":1,"method":"initialize","params":{"clientName":"demo"}}"#);
+        roundtrip(r#"{"method":"initialized","params":{}}"#);
+        roundtrip(
+            r#"{"id":2,"method":"process/start","params":{"processId":"cat","argv":["cat"],"cwd":"file:///srv","env":{"PATH":"/usr/bin:/bin"},"tty":false,"pipeStdin":true,"arg0":null}}"#,
+        );
+        roundtrip(
+            r#"{"id":3,"method":"process/write","params":{"processId":"cat","chunk":"b25lCg==","writeId":"1"}}"#,
+        );
+        roundtrip(
+            r#"{"method":"process/output","params":{"processId":"cat","seq":1,"stream":"stdout","chunk":"b25lCg=="}}"#,
+        );
+        roundtrip(
+            r#"{"id":4,"result":{"chunks":[],"nextSeq":2,"exited":false,"exitCode":null,"closed":false,"failure":null}}"#,
+        );
+        roundtrip(r#"{"id":-1,"error":{"code":-32600,"message":"no"}}"#);
+    }
+
+    #[test]
+    fn a_result_is_read_as_what_was_asked() {
+        let Decoded::Message(Message::Response { reply, .. }) =
+            decode(r#"{"id":3,"result":{"status":"stdinClosed"}}"#)
+        else {
+            panic!()
+        };
+        assert_eq!(
+            reply.clone().of(method::WRITE),
+            Ok(Reply::Write(WriteResult {
+                status: WriteStatus::StdinClosed
+            }))
+        );
+        assert!(reply.of(method::READ).is_err());
+    }
+
+    #[test]
+    fn bad_params_keep_their_id_and_the_decoders_words() {
+        let text =
+            r#"{"id":12,"method":"process/write","params":{"processId":"p","chunk":"***","writeId":"w1"}}"#;
+        let error = "Invalid symbol 42, offset 0.".to_owned();
+        let method = method::WRITE.to_owned();
+        assert_eq!(
+            decode(text),
+            Decoded::BadParams {
+                id: RequestId::Number(12),
+                method,
+                error
+            }
+        );
+    }
+
+    #[test]
+    fn a_known_notification_that_does_not_decode_is_malformed() {
+        let Decoded::Message(Message::Notification(note)) =
+            decode(r#"{"method":"process/output","params":{"seq":"x"}}"#)
+        else {
+            panic!()
+        };
+        assert!(note.is_malformed());
+        let Decoded::Message(Message::Notification(note)) = decode(r#"{"method":"news","params":{}}"#) else {
+            panic!()
+        };
+        assert!(!note.is_malformed());
+    }
+}

@@ -11,6 +11,7 @@
 
 pub mod backoff;
 pub mod id;
+pub mod policy;
 pub mod seed;
 pub mod time;
 pub mod wire;

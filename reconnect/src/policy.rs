@@ -1,0 +1,162 @@
+//! A policy: how a client detects, retries, replays and gives up, as data.
+//!
+//! One machine behaves like one client version or another because of these numbers alone. Presets are TOML files in
+//! `scenarios/policies/`, each number with its source.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::backoff::Backoff;
+use crate::time::length;
+
+/// How an exec client behaves.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// One sentence for people.
+    pub about: String,
+    /// What becomes of the session when its connection is lost.
+    pub session: SessionMode,
+    /// Whether stdin writes carry an idempotency key.
+    pub write_ids: bool,
+    /// How long one dial may take, the WebSocket upgrade included.
+    #[serde(with = "length")]
+    pub connect_timeout: Duration,
+    /// How long the answer to `initialize` may take.
+    #[serde(with = "length")]
+    pub initialize_timeout: Duration,
+    /// How long an ordinary call may stay unanswered on a connection that looks alive, beyond the time the call itself
+    /// asks the server to wait. After it the connection is given up. None: for ever.
+    #[serde(default, with = "length::option", skip_serializing_if = "Option::is_none")]
+    pub answer_timeout: Option<Duration>,
+    /// The first connection of a session.
+    pub startup: Retry,
+    /// A lost connection of a session that is to be resumed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<Recovery>,
+    /// What is sent again on a new connection.
+    pub replay: Replay,
+    /// How silence is noticed. None: it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeat: Option<Heartbeat>,
+    /// Where signed URLs come from, and when.
+    pub credential: CredentialPolicy,
+    /// What may pile up.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// What becomes of a session when its connection is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionMode {
+    /// It is given up with everything in it; the next call opens a new one (exec-server sheet, 7.1).
+    Fresh,
+    /// It is resumed (exec-server sheet, 7.2).
+    Resume,
+}
+
+/// How often and how long a connection is tried for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retry {
+    /// No attempt begins later than this after the first one. Zero: one attempt.
+    #[serde(with = "length")]
+    pub window: Duration,
+    /// Not more attempts than this. None: as many as fit into the window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempts_max: Option<u32>,
+    /// The delay between attempts.
+    pub backoff: Backoff,
+}
+
+/// How a lost session is recovered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recovery {
+    /// The attempts.
+    pub retry: Retry,
+    /// What "still attached to another connection" means.
+    pub still_attached: StillAttached,
+}
+
+/// What a client makes of "this session is still attached to another connection".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StillAttached {
+    /// Another attempt, within the window.
+    Retry,
+    /// Another attempt, and the window begins anew: the server's lease does not run before it notices, so the session
+    /// is not in danger yet.
+    ExtendWindow,
+}
+
+/// What is sent again on the connection that resumes a session, when the answer was lost with the old one
+/// (exec-server sheet, 6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Replay {
+    /// `process/read`, with the same cursor.
+    pub read: bool,
+    /// `process/write`, with the same id and bytes.
+    pub write: bool,
+}
+
+/// How a silent connection is told from a quiet one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Heartbeat {
+    /// A ping is sent after this much silence of the peer.
+    #[serde(with = "length")]
+    pub interval: Duration,
+    /// The connection is given up when this much more passes without a word.
+    #[serde(with = "length")]
+    pub timeout: Duration,
+}
+
+/// How signed URLs are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CredentialPolicy {
+    /// Whether a URL that was dialed once is dialed again.
+    pub reuse: Reuse,
+    /// A URL is fetched ahead when the one at hand has less than this left. None: only when a dial needs one.
+    #[serde(default, with = "length::option", skip_serializing_if = "Option::is_none")]
+    pub refresh_window: Option<Duration>,
+    /// How long one request to the issuer may take.
+    #[serde(with = "length")]
+    pub fetch_timeout: Duration,
+    /// The delay after a refusal of the issuer that is worth another try.
+    pub backoff: Backoff,
+    /// Whether 409 `environment_offline` is worth another try.
+    pub offline_is_retryable: bool,
+}
+
+/// Whether a URL that was dialed once is dialed again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reuse {
+    /// A fresh URL for every dial.
+    Never,
+    /// The first one for as long as the client lives.
+    Always,
+}
+
+/// What may pile up in a client. None: nothing stops it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Calls not yet settled; a caller beyond that is told to wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls_max: Option<usize>,
+    /// Writes of one process that are in flight at a time. With 1 a lost frame cannot change the order of stdin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub writes_in_flight_max: Option<usize>,
+    /// Events of one process that wait for an earlier one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reorder_events_max: Option<usize>,
+    /// Their bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reorder_bytes_max: Option<usize>,
+}

@@ -126,9 +126,21 @@ impl ConnIds {
     }
 }
 
-/// A counted name with its letter: `Id<'w'>(1)` prints as `w1`.
+/// A counted name with its letter: `Id::<'w'>::new(1)` prints as `w1`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Id<const LETTER: char>(pub u64);
+pub struct Id<const LETTER: char>(u64);
+
+impl<const LETTER: char> Id<LETTER> {
+    /// The one with this number.
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// Its number.
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+}
 
 /// Names a stdin write across resends: `w1`. Counted from 1 by the client, per process handle; on the wire it is the
 /// decimal number in a string (exec-server sheet, 5).
@@ -236,7 +248,7 @@ mod tests {
         let fetch = other.mint();
         assert_eq!(fetch.to_string(), "f1/3");
         assert_eq!("f1/3".parse(), Ok(fetch));
-        assert_eq!("w7".parse(), Ok(Id::<'w'>(7)));
+        assert_eq!("w7".parse(), Ok(WriteId::new(7)));
         for bad in ["", "c", "c0", "c1/0", "x1", "c-1", "c1/"] {
             assert!(bad.parse::<ConnId>().is_err(), "{bad}");
         }

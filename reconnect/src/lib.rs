@@ -10,8 +10,11 @@
 //! make it behave like one version or another. The other modules are vocabulary, shared with mocks and harness.
 
 pub mod backoff;
+pub mod credential;
+pub mod exec;
 pub mod id;
 pub mod policy;
 pub mod seed;
 pub mod time;
+pub mod transport;
 pub mod wire;

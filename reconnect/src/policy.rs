@@ -121,9 +121,9 @@ pub struct Heartbeat {
 pub struct CredentialPolicy {
     /// Whether a URL that was dialed once is dialed again.
     pub reuse: Reuse,
-    /// A URL is fetched ahead when the one at hand has less than this left. None: only when a dial needs one.
-    #[serde(default, with = "length::option", skip_serializing_if = "Option::is_none")]
-    pub refresh_window: Option<Duration>,
+    /// When a URL is fetched before a dial asks for one. None: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh: Option<Refresh>,
     /// How long one request to the issuer may take.
     #[serde(with = "length")]
     pub fetch_timeout: Duration,
@@ -131,6 +131,19 @@ pub struct CredentialPolicy {
     pub backoff: Backoff,
     /// Whether 409 `environment_offline` is worth another try.
     pub offline_is_retryable: bool,
+}
+
+/// A proactive refresh: the URL at hand is replaced before it dies. Nothing on the wire says how long one lives, so the
+/// length is what the client believes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refresh {
+    /// How long a URL is believed to live.
+    #[serde(with = "length")]
+    pub lifetime: Duration,
+    /// It is replaced when less than this is left.
+    #[serde(with = "length")]
+    pub window: Duration,
 }
 
 /// Whether a URL that was dialed once is dialed again.

@@ -48,14 +48,14 @@ pub struct Rng(Pcg64Mcg);
 
 impl Rng {
     /// Any number.
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0.next_u64()
     }
 
     /// A number in `0..bound`; 0 if `bound` is 0.
     pub fn below(&mut self, bound: u64) -> u64 {
         // The bias of a plain remainder is below 2^-32 for every bound that is used here.
-        self.next().checked_rem(bound).unwrap_or(0)
+        self.draw().checked_rem(bound).unwrap_or(0)
     }
 }
 
@@ -77,6 +77,6 @@ mod tests {
         assert_eq!(Seed(42).draw(0), Seed(42).draw(0));
         assert_ne!(Seed(42).of("laptop"), Seed(42).of("executor"));
         assert_eq!(Seed(0).of("a").0, 6_857_225_946_766_476_583);
-        assert_eq!(Seed(42).rng().next(), 10_580_897_095_847_554_459);
+        assert_eq!(Seed(42).rng().draw(), 10_580_897_095_847_554_459);
     }
 }

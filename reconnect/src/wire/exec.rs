@@ -336,7 +336,7 @@ pub enum Request {
     /// `initialize`
     Initialize(InitializeParams),
     /// `process/start`
-    Start(ExecParams),
+    Start(Box<ExecParams>),
     /// `process/read`
     Read(ReadParams),
     /// `process/write`

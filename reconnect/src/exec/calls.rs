@@ -1,0 +1,344 @@
+//! What callers asked: taken, sent, sent again where the policy says it is safe, settled once
+//! (exec-server sheet, 6).
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::handle::{Handle, Life};
+use super::state::State;
+use super::{Exec, News, Op, Output};
+use crate::id::{CallId, ConnId, ProcessId, WriteId};
+use crate::time::Time;
+use crate::transport::Truth;
+use crate::wire::exec::{
+    ExecParams, Message, ReadParams, Reply, Request, Signal, SignalParams, TerminateParams, WriteParams, WriteResult,
+    WriteStatus, method,
+};
+use crate::wire::rpc::{RequestId, RpcError};
+
+/// A call that no connection has carried yet, or that is to be sent again. Writes wait in their process's outbox.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    call: CallId,
+    op: Op,
+    /// Whether a connection that is gone carried it.
+    sent: bool,
+}
+
+/// A request without its answer.
+#[derive(Debug)]
+pub(super) struct InFlight {
+    what: What,
+    /// When the answer is overdue.
+    pub(super) due: Option<Time>,
+}
+
+/// What a request is for.
+#[derive(Debug)]
+pub(super) enum What {
+    /// To attach.
+    Initialize,
+    /// To catch up with this process.
+    Fill(ProcessId),
+    /// To end a process whose start may have happened.
+    Cleanup(ProcessId),
+    /// For a caller.
+    Call(CallId, Op),
+    /// For the caller of a write.
+    Write(CallId, ProcessId, WriteId),
+}
+
+impl Exec {
+    pub(super) fn has_room(&self) -> bool {
+        self.policy.limits.calls_max.is_none_or(|max| self.open_calls < max)
+    }
+
+    pub(super) fn on_call(&mut self, call: CallId, op: Op, now: Time) {
+        if !self.has_room() {
+            self.turned_away = true;
+            self.outputs.push_back(Output::Full { call, op });
+            return;
+        }
+        self.open_calls += 1;
+        if let Err(why) = self.take(call, op) {
+            self.settle(call, Truth::NotApplied, Some(why), None);
+            return;
+        }
+        match self.state {
+            State::Up { .. } => self.flush(now),
+            State::Idle | State::Failed => self.connect("starting".to_owned(), now),
+            State::Fetching { .. }
+            | State::Dialing { .. }
+            | State::Attaching { .. }
+            | State::Filling { .. }
+            | State::Waiting { .. } => {}
+        }
+    }
+
+    fn take(&mut self, call: CallId, op: Op) -> Result<(), String> {
+        let process = op.process();
+        if let Op::Start { .. } = op {
+            let in_use = |handle: &Handle| !matches!(handle.life, Life::Lost(_)) && !handle.cursor.is_closed();
+            if self.handles.get(process).is_some_and(in_use) {
+                return Err(format!("session already registered for process {process}"));
+            }
+            self.handles.insert(process.clone(), Handle::new());
+        }
+        let handle = self.handles.get_mut(process).ok_or_else(|| format!("unknown process {process}"))?;
+        if let Life::Lost(why) = &handle.life {
+            return Err(why.clone());
+        }
+        match op {
+            Op::Write { process, .. } if handle.cursor.is_closed() => Err(format!("process {process} is closed")),
+            Op::Write { data, .. } => {
+                let write = handle.outbox.push(call, data);
+                if self.policy.write_ids {
+                    self.news(News::Keyed { call, write });
+                }
+                Ok(())
+            }
+            Op::Start { .. } | Op::Read { .. } | Op::Signal { .. } | Op::Terminate { .. } => {
+                self.waiting.push_back(Waiting { call, op, sent: false });
+                Ok(())
+            }
+        }
+    }
+
+    /// Sends all that can be sent on the connection that is up.
+    pub(super) fn flush(&mut self, now: Time) {
+        let State::Up { conn, .. } = self.state else { return };
+        let due = self.policy.answer_timeout.map(|timeout| now + timeout);
+        let owed = self.in_flight.values().filter_map(|sent| match &sent.what {
+            What::Cleanup(process) => Some(process),
+            What::Initialize | What::Fill(_) | What::Call(..) | What::Write(..) => None,
+        });
+        let owed: Vec<_> = owed.cloned().collect();
+        let cleanups: Vec<_> = self.cleanups.iter().filter(|process| !owed.contains(process)).cloned().collect();
+        for process in cleanups {
+            let params = TerminateParams { process_id: process.clone() };
+            self.send(conn, Request::Terminate(params), What::Cleanup(process), due);
+        }
+        self.flush_outboxes(conn, due);
+        for Waiting { call, op, sent } in std::mem::take(&mut self.waiting) {
+            let starting = |handle: &Handle| handle.life == Life::Pending;
+            if !matches!(op, Op::Start { .. }) && self.handles.get(op.process()).is_some_and(starting) {
+                self.waiting.push_back(Waiting { call, op, sent });
+            } else {
+                self.issue(conn, call, op, now);
+            }
+        }
+    }
+
+    fn flush_outboxes(&mut self, conn: ConnId, due: Option<Time>) {
+        let max = self.policy.limits.writes_in_flight_max;
+        let processes: Vec<_> =
+            self.handles.iter().filter(|(_, handle)| handle.life == Life::Live).map(|(id, _)| id.clone()).collect();
+        for process in processes {
+            while let Some(write) = self.handles.get_mut(&process).and_then(|handle| handle.outbox.next(max)) {
+                let (call, id) = (write.call, write.id);
+                let params = WriteParams {
+                    process_id: process.clone(),
+                    chunk: write.data.clone(),
+                    write_id: self.policy.write_ids.then(|| id.number().to_string()),
+                };
+                self.send(conn, Request::Write(params), What::Write(call, process.clone(), id), due);
+            }
+        }
+    }
+
+    fn issue(&mut self, conn: ConnId, call: CallId, op: Op, now: Time) {
+        let process_id = op.process().clone();
+        let mut wait = Duration::ZERO;
+        let request = match &op {
+            Op::Start { argv, cwd, .. } => Request::Start(Box::new(ExecParams {
+                process_id,
+                argv: argv.clone(),
+                cwd: cwd.clone(),
+                env: [("PATH".to_owned(), "/usr/bin:/bin".to_owned())].into(),
+                tty: false,
+                pipe_stdin: true,
+                arg0: None,
+                env_policy: None,
+                sandbox: None,
+                enforce_managed_network: false,
+                managed_network: None,
+            })),
+            Op::Read { after_seq, wait: asked, .. } => {
+                wait = *asked;
+                let wait_ms = u64::try_from(asked.as_millis()).ok();
+                Request::Read(ReadParams { process_id, after_seq: *after_seq, max_bytes: None, wait_ms })
+            }
+            Op::Signal { .. } => Request::Signal(SignalParams { process_id, signal: Signal::Interrupt }),
+            Op::Terminate { .. } => Request::Terminate(TerminateParams { process_id }),
+            Op::Write { .. } => unreachable!("writes wait in their outbox"),
+        };
+        let due = self.policy.answer_timeout.map(|timeout| now + timeout + wait);
+        self.send(conn, request, What::Call(call, op), due);
+    }
+
+    pub(super) fn send(&mut self, conn: ConnId, request: Request, what: What, due: Option<Time>) {
+        let call = match &what {
+            What::Call(call, _) | What::Write(call, ..) => Some(*call),
+            What::Initialize | What::Fill(_) | What::Cleanup(_) => None,
+        };
+        let id = self.next_request;
+        self.next_request += 1;
+        self.in_flight.insert(id, InFlight { what, due });
+        let message = Message::Request { id: RequestId::Number(id), request };
+        self.outputs.push_back(Output::Send { conn, message, call });
+    }
+
+    pub(super) fn on_answer(&mut self, conn: ConnId, id: &RequestId, result: Result<Reply, RpcError>, now: Time) {
+        // An answer to a question that was never asked is dropped in silence (exec-server sheet, 2.2).
+        let RequestId::Number(number) = id else { return };
+        let Some(sent) = self.in_flight.remove(number) else { return };
+        let by = Some((conn, id.clone()));
+        match sent.what {
+            What::Initialize => self.on_initialized(conn, result, now),
+            What::Fill(process) => self.on_filled(conn, &process, result, now),
+            What::Cleanup(process) => {
+                self.cleanups.remove(&process);
+            }
+            What::Write(call, process, write) => {
+                self.on_written(call, &process, write, result, by);
+                self.flush(now);
+            }
+            What::Call(call, op) => {
+                self.on_called(call, op, result, by);
+                self.flush(now);
+            }
+        }
+    }
+
+    fn on_written(
+        &mut self,
+        call: CallId,
+        process: &ProcessId,
+        write: WriteId,
+        result: Result<Reply, RpcError>,
+        by: Option<(ConnId, RequestId)>,
+    ) {
+        let sent = self.handles.get_mut(process).and_then(|handle| handle.outbox.remove(write));
+        let Some(sent) = sent else { return };
+        let refusal = match result.map(|reply| reply.of(method::WRITE)) {
+            Ok(Ok(Reply::Write(WriteResult { status: WriteStatus::Accepted }))) => {
+                self.settle(call, Truth::Applied, None, by);
+                return;
+            }
+            Ok(Ok(Reply::Write(WriteResult { status }))) => match status {
+                WriteStatus::UnknownProcess | WriteStatus::Accepted => format!("unknown process {process}"),
+                WriteStatus::StdinClosed => format!("stdin of process {process} is closed"),
+                WriteStatus::Starting => format!("process {process} is starting"),
+            },
+            Ok(Ok(_)) => "the result of another method".to_owned(),
+            Ok(Err(error)) => format!("exec-server protocol error: {error}"),
+            Err(error) => error.message,
+        };
+        // A refusal of what was sent before says nothing about the first time: the server may have forgotten it.
+        let truth = if sent.sends == 1 { Truth::NotApplied } else { Truth::Ambiguous };
+        self.settle(call, truth, Some(refusal), by);
+    }
+
+    fn on_called(
+        &mut self,
+        call: CallId,
+        op: Op,
+        result: Result<Reply, RpcError>,
+        by: Option<(ConnId, RequestId)>,
+    ) {
+        let name = match op {
+            Op::Start { .. } => method::START,
+            Op::Read { .. } => method::READ,
+            Op::Signal { .. } => method::SIGNAL,
+            Op::Terminate { .. } => method::TERMINATE,
+            Op::Write { .. } => method::WRITE,
+        };
+        let (truth, why) = match result.map(|reply| reply.of(name)) {
+            Ok(Ok(_)) => (Truth::Applied, None),
+            // Done, it seems, but nobody can say what.
+            Ok(Err(error)) => (Truth::Ambiguous, Some(format!("exec-server protocol error: {error}"))),
+            Err(error) => (Truth::NotApplied, Some(error.message)),
+        };
+        if let Op::Start { process, .. } = op {
+            match (truth, &why) {
+                (Truth::Applied, _) => {
+                    if let Some(handle) = self.handles.get_mut(&process).filter(|handle| handle.life == Life::Pending) {
+                        handle.life = Life::Live;
+                    }
+                }
+                (Truth::Ambiguous, why) => {
+                    self.cleanups.insert(process.clone());
+                    self.lose(&process, why.clone().unwrap_or_default());
+                }
+                (Truth::NotApplied, why) => self.lose(&process, why.clone().unwrap_or_default()),
+            }
+        }
+        self.settle(call, truth, why, by);
+    }
+
+    /// The session goes on, its connection does not: what is safe to send again waits, the rest is settled.
+    pub(super) fn rewind(&mut self, why: &str) {
+        let mut again = VecDeque::new();
+        for (_, sent) in std::mem::take(&mut self.in_flight) {
+            match sent.what {
+                What::Call(call, op @ Op::Read { .. }) if self.policy.replay.read => {
+                    again.push_back(Waiting { call, op, sent: true });
+                }
+                What::Call(call, op) => self.fail_sent(call, &op, why, true),
+                // Writes wait in their outbox, clean-ups in their set; the others belong to an attempt.
+                What::Write(..) | What::Cleanup(_) | What::Initialize | What::Fill(_) => {}
+            }
+        }
+        again.append(&mut self.waiting);
+        self.waiting = again;
+        let replay = self.policy.replay.write && self.policy.write_ids;
+        let processes: Vec<_> = self.handles.keys().cloned().collect();
+        for process in processes {
+            let Some(handle) = self.handles.get_mut(&process) else { continue };
+            handle.outbox.rewind();
+            let given_up: Vec<_> = if replay { Vec::new() } else { handle.outbox.drain_sent().collect() };
+            for write in given_up {
+                self.settle(write.call, Truth::Ambiguous, Some(why.to_owned()), None);
+            }
+        }
+    }
+
+    /// Session and connection are gone: everything in flight is settled.
+    pub(super) fn fail_in_flight(&mut self, why: &str) {
+        for (_, sent) in std::mem::take(&mut self.in_flight) {
+            if let What::Call(call, op) = sent.what {
+                self.fail_sent(call, &op, why, false);
+            }
+        }
+    }
+
+    /// Settles a call that was sent and will not be sent again.
+    fn fail_sent(&mut self, call: CallId, op: &Op, why: &str, clean_up: bool) {
+        if let Op::Start { process, .. } = op {
+            if clean_up {
+                self.cleanups.insert(process.clone());
+            }
+            self.lose(process, why.to_owned());
+        }
+        self.settle(call, Truth::Ambiguous, Some(why.to_owned()), None);
+    }
+
+    /// Settles what waits for a connection.
+    pub(super) fn fail_waiting(&mut self, why: &str) {
+        for Waiting { call, sent, .. } in std::mem::take(&mut self.waiting) {
+            let truth = if sent { Truth::Ambiguous } else { Truth::NotApplied };
+            self.settle(call, truth, Some(why.to_owned()), None);
+        }
+    }
+
+    pub(super) fn settle(
+        &mut self,
+        call: CallId,
+        truth: Truth,
+        why: Option<String>,
+        by: Option<(ConnId, RequestId)>,
+    ) {
+        self.open_calls -= 1;
+        self.news(News::Settled { call, truth, why, by });
+    }
+}

@@ -1,0 +1,369 @@
+//! The way to a usable connection: dial, attach, fill the gaps; again after a failure, until the policy says enough
+//! (exec-server sheet, 7.2).
+
+use std::time::Duration;
+
+use super::calls::What;
+use super::state::{Effort, Phase, State};
+use super::{DISCONNECTED, Exec, Link, News, Output};
+use crate::id::{ConnId, ProcessId};
+use crate::policy::{Retry, Reuse, SessionMode, StillAttached};
+use crate::time::Time;
+use crate::transport::DialError;
+use crate::wire::exec::{InitializeParams, InitializeResult, Message, Notification, ReadParams, Reply, Request};
+use crate::wire::rpc::{RpcError, STILL_ATTACHED};
+
+/// The name that the exec-server sees; the default of real clients (exec-server sheet, 7.2).
+const CLIENT_NAME: &str = "codex-core";
+
+impl Exec {
+    /// Sets out for a connection.
+    pub(super) fn connect(&mut self, reason: String, now: Time) {
+        let deadline = now + self.retry().window;
+        self.attempt(
+            Effort { reason, deadline, attempts: 0, refusals: 0, refreshed: false, error: None },
+            now,
+        );
+    }
+
+    fn attempt(&mut self, mut effort: Effort, now: Time) {
+        effort.attempts += 1;
+        match self.link {
+            Link::Fixed => self.dial(effort, now),
+            Link::Signed => {
+                let until = self.is_resuming().then_some(effort.deadline);
+                self.go(State::Fetching { until, effort });
+                self.outputs.push_back(Output::Fetch);
+            }
+        }
+    }
+
+    fn dial(&mut self, effort: Effort, now: Time) {
+        let conn = self.ids.mint();
+        let until = self.within(&effort, now + self.policy.connect_timeout);
+        self.go(State::Dialing { conn, until, effort });
+        self.outputs.push_back(Output::Dial { conn });
+    }
+
+    pub(super) fn on_granted(&mut self, now: Time) {
+        if self.phase() == Phase::Fetching
+            && let Some(effort) = self.take_effort()
+        {
+            self.dial(effort, now);
+        }
+    }
+
+    pub(super) fn on_denied(&mut self, why: String, again: bool, now: Time) {
+        if self.phase() != Phase::Fetching {
+            return;
+        }
+        let Some(mut effort) = self.take_effort() else { return };
+        if again {
+            let delay = self.policy.credential.backoff.delay(self.seed, effort.refusals);
+            effort.refusals += 1;
+            effort.error = Some(why);
+            self.wait(effort, delay, now);
+        } else {
+            effort.error = Some(why);
+            self.give_up(&effort, now);
+        }
+    }
+
+    pub(super) fn on_dialed(&mut self, now: Time) {
+        let State::Dialing { conn, .. } = self.state else { return };
+        let Some(mut effort) = self.take_effort() else { return };
+        effort.refusals = 0;
+        let until = self.within(&effort, now + self.policy.initialize_timeout);
+        self.next_request = 1;
+        self.in_flight.clear();
+        self.go(State::Attaching { conn, until, effort });
+        let params = InitializeParams {
+            client_name: CLIENT_NAME.to_owned(),
+            resume_session_id: self.session.clone(),
+        };
+        self.send(conn, Request::Initialize(params), What::Initialize, None);
+    }
+
+    pub(super) fn on_dial_failed(&mut self, why: DialError, now: Time) {
+        let Some(mut effort) = self.take_effort() else { return };
+        effort.refusals = 0;
+        let refresh = why == DialError::Status(401)
+            && self.link == Link::Signed
+            && self.policy.credential.reuse == Reuse::Never
+            && !self.is_resuming()
+            && !effort.refreshed;
+        if refresh {
+            // The URL died between its issue and the upgrade: a fresh one is worth one try at once (PR 28374).
+            effort.refreshed = true;
+            self.attempt(effort, now);
+        } else {
+            self.retry_later(effort, format!("failed to connect to exec-server: {why}"), now);
+        }
+    }
+
+    pub(super) fn on_initialized(&mut self, conn: ConnId, result: Result<Reply, RpcError>, now: Time) {
+        match result.map(|reply| reply.of(crate::wire::exec::method::INITIALIZE)) {
+            Ok(Ok(Reply::Initialize(result))) => self.on_session(conn, result, now),
+            Ok(Ok(_)) => self.fail_attempt("the answer to initialize is of another kind".to_owned(), now),
+            Ok(Err(error)) => self.fail_attempt(format!("exec-server protocol error: {error}"), now),
+            Err(error) => self.on_attach_refused(&error, now),
+        }
+    }
+
+    fn on_session(&mut self, conn: ConnId, result: InitializeResult, now: Time) {
+        let resumed = self.is_resuming();
+        let session = result.session_id;
+        if self.session.as_ref().is_some_and(|expected| *expected != session) {
+            self.outputs.push_back(Output::Hangup { conn });
+            let Some(mut effort) = self.take_effort() else { return };
+            effort.error = Some(format!("exec-server initialized an unexpected session {session}"));
+            self.give_up(&effort, now);
+            return;
+        }
+        if self.policy.session == SessionMode::Resume {
+            self.session = Some(session.clone());
+        }
+        let message = Message::Notification(Notification::Initialized);
+        self.outputs.push_back(Output::Send { conn, message, call: None });
+        self.news(News::Attached { conn, session, resumed });
+        let mut left: Vec<_> =
+            self.handles.iter().filter(|(_, handle)| handle.is_recoverable()).map(|(id, _)| id.clone()).collect();
+        left.reverse(); // Taken from the back.
+        self.fill(conn, left, now);
+    }
+
+    fn on_attach_refused(&mut self, error: &RpcError, now: Time) {
+        let recovery = self.policy.recovery.filter(|_| self.is_resuming() && error.code == STILL_ATTACHED);
+        if let Some(conn) = self.state.conn() {
+            self.outputs.push_back(Output::Hangup { conn });
+        }
+        let Some(mut effort) = self.take_effort() else { return };
+        self.in_flight.clear();
+        match recovery {
+            Some(recovery) => {
+                if recovery.still_attached == StillAttached::ExtendWindow {
+                    effort.deadline = now + recovery.retry.window;
+                }
+                self.retry_later(effort, error.message.clone(), now);
+            }
+            None => {
+                effort.error = Some(error.message.clone());
+                self.give_up(&effort, now);
+            }
+        }
+    }
+
+    /// Reads what the next process in line printed unseen, or declares the connection usable.
+    fn fill(&mut self, conn: ConnId, mut left: Vec<ProcessId>, now: Time) {
+        let Some(process) = left.pop() else {
+            self.go(State::Up { conn, heard: now, pinged: None });
+            self.news(News::Ready { conn });
+            self.flush(now);
+            return;
+        };
+        let Some(effort) = self.take_effort() else { return };
+        let answer_by = self.policy.answer_timeout.map(|timeout| now + timeout);
+        let until = match (self.is_resuming(), answer_by) {
+            (true, answer_by) => Some(answer_by.map_or(effort.deadline, |by| by.min(effort.deadline))),
+            (false, answer_by) => answer_by,
+        };
+        self.go(State::Filling { conn, until, left, effort });
+        let after_seq = self.handles.get(&process).map(|handle| handle.cursor.published());
+        let params = ReadParams { process_id: process.clone(), after_seq, max_bytes: None, wait_ms: Some(0) };
+        self.send(conn, Request::Read(params), What::Fill(process), None);
+    }
+
+    pub(super) fn on_filled(
+        &mut self,
+        conn: ConnId,
+        process: &ProcessId,
+        result: Result<Reply, RpcError>,
+        now: Time,
+    ) {
+        let State::Filling { left, .. } = &mut self.state else { return };
+        let left = std::mem::take(left);
+        let recovered = match result.map(|reply| reply.of(crate::wire::exec::method::READ)) {
+            Ok(Ok(Reply::Read(read))) => match self.handles.get_mut(process) {
+                Some(handle) => handle.cursor.recover(read),
+                None => Ok(()),
+            },
+            Ok(Ok(_)) => Err("exec-server protocol error: the result of another method".to_owned()),
+            Ok(Err(error)) => Err(format!("exec-server protocol error: {error}")),
+            Err(error) => Err(error.message),
+        };
+        self.publish(process);
+        if let Err(why) = recovered {
+            self.cleanups.insert(process.clone());
+            self.lose(process, format!("failed to recover process {process}: {why}"));
+        }
+        self.fill(conn, left, now);
+    }
+
+    pub(super) fn on_closed(&mut self, now: Time) {
+        match self.phase() {
+            Phase::Up => self.lose_connection(DISCONNECTED, now),
+            Phase::Dialing | Phase::Attaching | Phase::Filling => self.fail_attempt_closed(DISCONNECTED.to_owned(), now),
+            Phase::Idle | Phase::Fetching | Phase::Waiting | Phase::Failed => {}
+        }
+    }
+
+    /// A frame made no sense: the link is given up and recovered (exec-server sheet, 2.4 and 7.2).
+    pub(super) fn on_unreadable(&mut self, why: &str, now: Time) {
+        if self.phase() == Phase::Up {
+            self.abandon(why, now);
+        } else {
+            self.fail_attempt(format!("exec-server protocol error: {why}"), now);
+        }
+    }
+
+    pub(super) fn on_deadline(&mut self, now: Time) {
+        match self.state {
+            State::Dialing { until, .. } if until <= now => {
+                self.fail_attempt("timed out connecting to exec-server".to_owned(), now);
+            }
+            State::Attaching { until, .. } if until <= now => {
+                self.fail_attempt("timed out waiting for the answer to initialize".to_owned(), now);
+            }
+            State::Filling { until: Some(until), .. } if until <= now => {
+                self.fail_attempt("timed out reading what was missed".to_owned(), now);
+            }
+            State::Fetching { until: Some(until), .. } if until <= now => {
+                if let Some(effort) = self.take_effort() {
+                    self.give_up(&effort, now);
+                }
+            }
+            State::Waiting { until, .. } if until <= now => {
+                let Some(effort) = self.take_effort() else { return };
+                if effort.deadline <= now {
+                    self.give_up(&effort, now);
+                } else {
+                    self.attempt(effort, now);
+                }
+            }
+            State::Up { conn, heard, pinged } => self.on_silence(conn, heard, pinged, now),
+            // An early wake.
+            State::Idle
+            | State::Fetching { .. }
+            | State::Dialing { .. }
+            | State::Attaching { .. }
+            | State::Filling { .. }
+            | State::Waiting { .. }
+            | State::Failed => {}
+        }
+    }
+
+    fn on_silence(&mut self, conn: ConnId, heard: Time, asked: Option<Time>, now: Time) {
+        let Some(heartbeat) = self.policy.heartbeat else { return };
+        match asked {
+            Some(asked) if asked + heartbeat.timeout <= now => self.abandon("no sign of life from exec-server", now),
+            None if heard + heartbeat.interval <= now => {
+                self.state = State::Up { conn, heard, pinged: Some(now) };
+                self.outputs.push_back(Output::Ping { conn });
+            }
+            Some(_) | None => {}
+        }
+    }
+
+    /// Leaves a connection that was usable.
+    pub(super) fn abandon(&mut self, why: &str, now: Time) {
+        if let Some(conn) = self.state.conn() {
+            self.outputs.push_back(Output::Hangup { conn });
+        }
+        self.lose_connection(why, now);
+    }
+
+    fn lose_connection(&mut self, why: &str, now: Time) {
+        match self.policy.session {
+            SessionMode::Fresh => {
+                self.fail_in_flight(why);
+                self.lose_all(why);
+                self.fail_waiting(why);
+                self.go(State::Idle);
+            }
+            SessionMode::Resume => {
+                self.rewind(why);
+                self.connect(why.to_owned(), now);
+            }
+        }
+    }
+
+    fn fail_attempt(&mut self, error: String, now: Time) {
+        if let Some(conn) = self.state.conn() {
+            self.outputs.push_back(Output::Hangup { conn });
+        }
+        self.fail_attempt_closed(error, now);
+    }
+
+    fn fail_attempt_closed(&mut self, error: String, now: Time) {
+        // Only what the attempt itself asked is in flight now; it is asked again by the next one.
+        self.in_flight.clear();
+        if let Some(mut effort) = self.take_effort() {
+            effort.refusals = 0;
+            self.retry_later(effort, error, now);
+        }
+    }
+
+    fn retry_later(&mut self, mut effort: Effort, error: String, now: Time) {
+        effort.error = Some(error);
+        let delay = self.retry().backoff.delay(self.seed, effort.attempts - 1);
+        self.wait(effort, delay, now);
+    }
+
+    fn wait(&mut self, effort: Effort, delay: Duration, now: Time) {
+        let spent = self.retry().attempts_max.is_some_and(|max| max <= effort.attempts);
+        // A session that is resumed is waited for to the end of its window; a first connection is not.
+        let too_late = if self.is_resuming() { effort.deadline <= now } else { effort.deadline < now + delay };
+        if spent || too_late {
+            self.give_up(&effort, now);
+        } else {
+            let until = (now + delay).min(effort.deadline);
+            self.go(State::Waiting { until, effort });
+        }
+    }
+
+    fn give_up(&mut self, effort: &Effort, now: Time) {
+        let error = effort.error.as_deref().unwrap_or(DISCONNECTED);
+        let why = if self.is_resuming() {
+            let timed_out = format!("recovery timed out after {}", humantime::format_duration(self.retry().window));
+            let cause = if effort.deadline <= now { &timed_out } else { error };
+            format!("{}; failed to resume exec-server session: {cause}", effort.reason)
+        } else {
+            error.to_owned()
+        };
+        self.in_flight.clear();
+        self.lose_all(&why);
+        self.fail_waiting(&why);
+        let next = if self.is_resuming() { State::Failed } else { State::Idle };
+        self.session = None;
+        self.cleanups.clear();
+        self.go(next);
+        self.news(News::GaveUp { why });
+    }
+
+    fn is_resuming(&self) -> bool {
+        self.session.is_some()
+    }
+
+    fn retry(&self) -> Retry {
+        match self.policy.recovery {
+            Some(recovery) if self.is_resuming() => recovery.retry,
+            Some(_) | None => self.policy.startup,
+        }
+    }
+
+    /// An attempt to resume is cut at the end of the window; a first connection may use its whole timeout.
+    fn within(&self, effort: &Effort, until: Time) -> Time {
+        if self.is_resuming() { until.min(effort.deadline) } else { until }
+    }
+
+    fn take_effort(&mut self) -> Option<Effort> {
+        match &self.state {
+            State::Fetching { effort, .. }
+            | State::Dialing { effort, .. }
+            | State::Attaching { effort, .. }
+            | State::Filling { effort, .. }
+            | State::Waiting { effort, .. } => Some(effort.clone()),
+            State::Idle | State::Up { .. } | State::Failed => None,
+        }
+    }
+}

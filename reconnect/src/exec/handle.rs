@@ -1,0 +1,79 @@
+//! The client's end of one process.
+
+use super::cursor::{Cursor, Event};
+use super::outbox::Outbox;
+use super::{Exec, News};
+use crate::id::ProcessId;
+use crate::transport::Truth;
+
+/// What the client knows of a process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Life {
+    /// Its start is not answered.
+    Pending,
+    /// It was started. Closed or not, it is served until it is lost.
+    Live,
+    /// The handle is dead, for this reason.
+    Lost(String),
+}
+
+/// The client's end of one process.
+#[derive(Debug)]
+pub(super) struct Handle {
+    pub(super) life: Life,
+    pub(super) outbox: Outbox,
+    pub(super) cursor: Cursor,
+}
+
+impl Handle {
+    pub(super) fn new() -> Self {
+        Self { life: Life::Pending, outbox: Outbox::default(), cursor: Cursor::default() }
+    }
+
+    /// Whether a new connection has to catch up with its output.
+    pub(super) fn is_recoverable(&self) -> bool {
+        self.life == Life::Live && !self.cursor.is_closed()
+    }
+}
+
+impl Exec {
+    /// Hands out what is contiguous.
+    pub(super) fn publish(&mut self, process: &ProcessId) {
+        let Some(handle) = self.handles.get_mut(process) else { return };
+        while let Some((seq, event)) = handle.cursor.next() {
+            let process = process.clone();
+            let news = match event {
+                Event::Output(stream, chunk) => News::Output { process, seq, stream, chunk },
+                Event::Exited(code) => News::Exited { process, seq, code },
+                Event::Closed => News::OutputClosed { process, seq },
+            };
+            self.outputs.push_back(super::Output::News(news));
+        }
+    }
+
+    /// Declares the handle of one process dead; the others go on.
+    pub(super) fn lose(&mut self, process: &ProcessId, why: String) {
+        let Some(handle) = self.handles.get_mut(process) else { return };
+        if matches!(handle.life, Life::Lost(_)) {
+            return;
+        }
+        let was_live = handle.life == Life::Live && !handle.cursor.is_closed();
+        handle.life = Life::Lost(why.clone());
+        let writes: Vec<_> = handle.outbox.drain().collect();
+        for write in writes {
+            let truth = if write.sends == 0 { Truth::NotApplied } else { Truth::Ambiguous };
+            self.settle(write.call, truth, Some(why.clone()), None);
+        }
+        if was_live {
+            self.news(News::Lost { process: process.clone(), why });
+        }
+    }
+
+    /// Declares all handles dead.
+    pub(super) fn lose_all(&mut self, why: &str) {
+        let processes: Vec<_> = self.handles.keys().cloned().collect();
+        for process in processes {
+            self.lose(&process, why.to_owned());
+        }
+    }
+}

@@ -95,7 +95,13 @@ pub struct Credential {
 impl Credential {
     /// A source that has nothing yet. Its requests are made on connections that `ids` names.
     pub fn new(policy: CredentialPolicy, ids: ConnIds) -> Self {
-        Self { policy, ids, state: State::Empty, wanted: false, outputs: VecDeque::new() }
+        Self {
+            policy,
+            ids,
+            state: State::Empty,
+            wanted: false,
+            outputs: VecDeque::new(),
+        }
     }
 
     /// Takes in one fact.
@@ -157,8 +163,14 @@ impl Credential {
     }
 
     fn on_issued(&mut self, url: Arc<str>, now: Time) {
-        let stale_at = self.policy.refresh.map(|refresh| now + refresh.lifetime.saturating_sub(refresh.window));
-        self.state = State::Holding { url: Arc::clone(&url), stale_at };
+        let stale_at = self
+            .policy
+            .refresh
+            .map(|refresh| now + refresh.lifetime.saturating_sub(refresh.window));
+        self.state = State::Holding {
+            url: Arc::clone(&url),
+            stale_at,
+        };
         if std::mem::take(&mut self.wanted) {
             self.grant(url, now);
         }
@@ -187,7 +199,10 @@ impl Credential {
                 self.outputs.push_back(Output::Abandon { fetch: *fetch });
                 self.fail("the issuer did not answer in time".to_owned(), true);
             }
-            State::Holding { stale_at: Some(stale_at), .. } if *stale_at <= now => self.fetch(now),
+            State::Holding {
+                stale_at: Some(stale_at),
+                ..
+            } if *stale_at <= now => self.fetch(now),
             // An early wake.
             State::Fetching { .. } | State::Holding { .. } | State::Empty | State::Dead { .. } => {}
         }
@@ -195,7 +210,10 @@ impl Credential {
 
     fn fetch(&mut self, now: Time) {
         let fetch = self.ids.mint();
-        self.state = State::Fetching { fetch, until: now + self.policy.fetch_timeout };
+        self.state = State::Fetching {
+            fetch,
+            until: now + self.policy.fetch_timeout,
+        };
         self.outputs.push_back(Output::Fetch { fetch });
     }
 
@@ -210,7 +228,11 @@ impl Credential {
     }
 
     fn fail(&mut self, why: String, again: bool) {
-        self.state = if again { State::Empty } else { State::Dead { why: why.clone() } };
+        self.state = if again {
+            State::Empty
+        } else {
+            State::Dead { why: why.clone() }
+        };
         if std::mem::take(&mut self.wanted) {
             self.outputs.push_back(Output::Denied { why, again });
         }

@@ -20,6 +20,8 @@ pub struct Policy {
     pub session: SessionMode,
     /// Whether stdin writes carry an idempotency key.
     pub write_ids: bool,
+    /// How a working directory is written.
+    pub cwd: CwdForm,
     /// How long one dial may take, the WebSocket upgrade included.
     #[serde(with = "length")]
     pub connect_timeout: Duration,
@@ -55,6 +57,16 @@ pub enum SessionMode {
     Fresh,
     /// It is resumed (exec-server sheet, 7.2).
     Resume,
+}
+
+/// How a working directory is written (exec-server sheet, 1: versions take one form, the other, or both).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CwdForm {
+    /// `/srv`
+    Path,
+    /// `file:///srv`
+    Uri,
 }
 
 /// How often and how long a connection is tried for.

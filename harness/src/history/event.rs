@@ -10,9 +10,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use unplug_reconnect::id::{CallId, ConnId, ProcessId, SessionNumber, UrlId, WriteId};
 use unplug_reconnect::time::{Time, length};
+pub use unplug_reconnect::transport::{CloseReason, DialError, Truth};
 use unplug_reconnect::wire::exec::{Chunk, Stream};
 use unplug_reconnect::wire::rpc::RequestId;
 
+pub use crate::fault::Dir;
 use crate::fault::Fault;
 
 /// The name of a method, a notification, or a step of a handshake (`upgrade`, `registry/connect`).
@@ -20,16 +22,6 @@ pub type Label = Cow<'static, str>;
 
 /// The name of a host.
 pub type Name = Arc<str>;
-
-/// Which way a frame goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Dir {
-    /// From client to server.
-    C2s,
-    /// From server to client.
-    S2c,
-}
 
 /// What a frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -87,50 +79,6 @@ pub struct Frame {
     /// The call for which a client sends it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call: Option<CallId>,
-}
-
-/// Why a dial came to nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DialError {
-    /// Nobody listens.
-    Refused,
-    /// No answer in time.
-    TimedOut,
-    /// This host has no network.
-    Unreachable,
-    /// The upgrade was answered with this HTTP status.
-    Status(u16),
-    /// The connection ended in the middle of the handshake.
-    Cut,
-}
-
-/// How this host learned that a connection is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CloseReason {
-    /// The peer's FIN.
-    Fin,
-    /// A reset.
-    Reset,
-    /// A WebSocket close frame with this code.
-    CloseFrame(u16),
-    /// This host's own network went away.
-    NetworkDown,
-    /// TCP gave up on data that was never acknowledged.
-    TcpTimeout,
-}
-
-/// The three truths about a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Truth {
-    /// It happened, once.
-    Applied,
-    /// It did not and will not happen.
-    NotApplied,
-    /// Nobody on this side can know.
-    Ambiguous,
 }
 
 /// Why a resume was refused.

@@ -123,7 +123,11 @@ impl History {
         serde_json::to_writer(&mut to, &self.header)?;
         to.write_all(b"\n")?;
         for entry in &self.entries {
-            let line = Line { t: entry.t, who: self.name(entry.who), event: &entry.event };
+            let line = Line {
+                t: entry.t,
+                who: self.name(entry.who),
+                event: &entry.event,
+            };
             serde_json::to_writer(&mut to, &line)?;
             to.write_all(b"\n")?;
         }
@@ -139,6 +143,10 @@ impl History {
 
     /// What tells two runs apart: the first 8 bytes of the SHA-256 of the JSON lines, in hex.
     pub fn digest(&self) -> String {
-        Sha256::digest(self.to_jsonl()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        Sha256::digest(self.to_jsonl())
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 }

@@ -8,11 +8,12 @@ use super::handle::{Handle, Life};
 use super::state::State;
 use super::{Exec, News, Op, Output};
 use crate::id::{CallId, ConnId, ProcessId, WriteId};
+use crate::policy::CwdForm;
 use crate::time::Time;
 use crate::transport::Truth;
 use crate::wire::exec::{
-    ExecParams, Message, ReadParams, Reply, Request, Signal, SignalParams, TerminateParams, WriteParams, WriteResult,
-    WriteStatus, method,
+    ExecParams, Message, ReadParams, Reply, Request, Signal, SignalParams, TerminateParams, WriteParams,
+    WriteResult, WriteStatus, method,
 };
 use crate::wire::rpc::{RequestId, RpcError};
 
@@ -50,7 +51,10 @@ pub(super) enum What {
 
 impl Exec {
     pub(super) fn has_room(&self) -> bool {
-        self.policy.limits.calls_max.is_none_or(|max| self.open_calls < max)
+        self.policy
+            .limits
+            .calls_max
+            .is_none_or(|max| self.open_calls < max)
     }
 
     pub(super) fn on_call(&mut self, call: CallId, op: Op, now: Time) {
@@ -78,18 +82,24 @@ impl Exec {
     fn take(&mut self, call: CallId, op: Op) -> Result<(), String> {
         let process = op.process();
         if let Op::Start { .. } = op {
-            let in_use = |handle: &Handle| !matches!(handle.life, Life::Lost(_)) && !handle.cursor.is_closed();
+            let in_use =
+                |handle: &Handle| !matches!(handle.life, Life::Lost(_)) && !handle.cursor.is_closed();
             if self.handles.get(process).is_some_and(in_use) {
                 return Err(format!("session already registered for process {process}"));
             }
             self.handles.insert(process.clone(), Handle::new());
         }
-        let handle = self.handles.get_mut(process).ok_or_else(|| format!("unknown process {process}"))?;
+        let handle = self
+            .handles
+            .get_mut(process)
+            .ok_or_else(|| format!("unknown process {process}"))?;
         if let Life::Lost(why) = &handle.life {
             return Err(why.clone());
         }
         match op {
-            Op::Write { process, .. } if handle.cursor.is_closed() => Err(format!("process {process} is closed")),
+            Op::Write { process, .. } if handle.cursor.is_closed() => {
+                Err(format!("process {process} is closed"))
+            }
             Op::Write { data, .. } => {
                 let write = handle.outbox.push(call, data);
                 if self.policy.write_ids {
@@ -98,7 +108,11 @@ impl Exec {
                 Ok(())
             }
             Op::Start { .. } | Op::Read { .. } | Op::Signal { .. } | Op::Terminate { .. } => {
-                self.waiting.push_back(Waiting { call, op, sent: false });
+                self.waiting.push_back(Waiting {
+                    call,
+                    op,
+                    sent: false,
+                });
                 Ok(())
             }
         }
@@ -106,16 +120,25 @@ impl Exec {
 
     /// Sends all that can be sent on the connection that is up.
     pub(super) fn flush(&mut self, now: Time) {
-        let State::Up { conn, .. } = self.state else { return };
+        let State::Up { conn, .. } = self.state else {
+            return;
+        };
         let due = self.policy.answer_timeout.map(|timeout| now + timeout);
         let owed = self.in_flight.values().filter_map(|sent| match &sent.what {
             What::Cleanup(process) => Some(process),
             What::Initialize | What::Fill(_) | What::Call(..) | What::Write(..) => None,
         });
         let owed: Vec<_> = owed.cloned().collect();
-        let cleanups: Vec<_> = self.cleanups.iter().filter(|process| !owed.contains(process)).cloned().collect();
+        let cleanups: Vec<_> = self
+            .cleanups
+            .iter()
+            .filter(|process| !owed.contains(process))
+            .cloned()
+            .collect();
         for process in cleanups {
-            let params = TerminateParams { process_id: process.clone() };
+            let params = TerminateParams {
+                process_id: process.clone(),
+            };
             self.send(conn, Request::Terminate(params), What::Cleanup(process), due);
         }
         self.flush_outboxes(conn, due);
@@ -131,17 +154,30 @@ impl Exec {
 
     fn flush_outboxes(&mut self, conn: ConnId, due: Option<Time>) {
         let max = self.policy.limits.writes_in_flight_max;
-        let processes: Vec<_> =
-            self.handles.iter().filter(|(_, handle)| handle.life == Life::Live).map(|(id, _)| id.clone()).collect();
+        let processes: Vec<_> = self
+            .handles
+            .iter()
+            .filter(|(_, handle)| handle.life == Life::Live)
+            .map(|(id, _)| id.clone())
+            .collect();
         for process in processes {
-            while let Some(write) = self.handles.get_mut(&process).and_then(|handle| handle.outbox.next(max)) {
+            while let Some(write) = self
+                .handles
+                .get_mut(&process)
+                .and_then(|handle| handle.outbox.next(max))
+            {
                 let (call, id) = (write.call, write.id);
                 let params = WriteParams {
                     process_id: process.clone(),
                     chunk: write.data.clone(),
                     write_id: self.policy.write_ids.then(|| id.number().to_string()),
                 };
-                self.send(conn, Request::Write(params), What::Write(call, process.clone(), id), due);
+                self.send(
+                    conn,
+                    Request::Write(params),
+                    What::Write(call, process.clone(), id),
+                    due,
+                );
             }
         }
     }
@@ -153,7 +189,7 @@ impl Exec {
             Op::Start { argv, cwd, .. } => Request::Start(Box::new(ExecParams {
                 process_id,
                 argv: argv.clone(),
-                cwd: cwd.clone(),
+                cwd: self.cwd(cwd),
                 env: [("PATH".to_owned(), "/usr/bin:/bin".to_owned())].into(),
                 tty: false,
                 pipe_stdin: true,
@@ -163,17 +199,36 @@ impl Exec {
                 enforce_managed_network: false,
                 managed_network: None,
             })),
-            Op::Read { after_seq, wait: asked, .. } => {
+            Op::Read {
+                after_seq,
+                wait: asked,
+                ..
+            } => {
                 wait = *asked;
                 let wait_ms = u64::try_from(asked.as_millis()).ok();
-                Request::Read(ReadParams { process_id, after_seq: *after_seq, max_bytes: None, wait_ms })
+                Request::Read(ReadParams {
+                    process_id,
+                    after_seq: *after_seq,
+                    max_bytes: None,
+                    wait_ms,
+                })
             }
-            Op::Signal { .. } => Request::Signal(SignalParams { process_id, signal: Signal::Interrupt }),
+            Op::Signal { .. } => Request::Signal(SignalParams {
+                process_id,
+                signal: Signal::Interrupt,
+            }),
             Op::Terminate { .. } => Request::Terminate(TerminateParams { process_id }),
             Op::Write { .. } => unreachable!("writes wait in their outbox"),
         };
         let due = self.policy.answer_timeout.map(|timeout| now + timeout + wait);
         self.send(conn, request, What::Call(call, op), due);
+    }
+
+    fn cwd(&self, path: &str) -> String {
+        match self.policy.cwd {
+            CwdForm::Path => path.to_owned(),
+            CwdForm::Uri => format!("file://{path}"),
+        }
     }
 
     pub(super) fn send(&mut self, conn: ConnId, request: Request, what: What, due: Option<Time>) {
@@ -184,14 +239,25 @@ impl Exec {
         let id = self.next_request;
         self.next_request += 1;
         self.in_flight.insert(id, InFlight { what, due });
-        let message = Message::Request { id: RequestId::Number(id), request };
+        let message = Message::Request {
+            id: RequestId::Number(id),
+            request,
+        };
         self.outputs.push_back(Output::Send { conn, message, call });
     }
 
-    pub(super) fn on_answer(&mut self, conn: ConnId, id: &RequestId, result: Result<Reply, RpcError>, now: Time) {
+    pub(super) fn on_answer(
+        &mut self,
+        conn: ConnId,
+        id: &RequestId,
+        result: Result<Reply, RpcError>,
+        now: Time,
+    ) {
         // An answer to a question that was never asked is dropped in silence (exec-server sheet, 2.2).
         let RequestId::Number(number) = id else { return };
-        let Some(sent) = self.in_flight.remove(number) else { return };
+        let Some(sent) = self.in_flight.remove(number) else {
+            return;
+        };
         let by = Some((conn, id.clone()));
         match sent.what {
             What::Initialize => self.on_initialized(conn, result, now),
@@ -218,10 +284,15 @@ impl Exec {
         result: Result<Reply, RpcError>,
         by: Option<(ConnId, RequestId)>,
     ) {
-        let sent = self.handles.get_mut(process).and_then(|handle| handle.outbox.remove(write));
+        let sent = self
+            .handles
+            .get_mut(process)
+            .and_then(|handle| handle.outbox.remove(write));
         let Some(sent) = sent else { return };
         let refusal = match result.map(|reply| reply.of(method::WRITE)) {
-            Ok(Ok(Reply::Write(WriteResult { status: WriteStatus::Accepted }))) => {
+            Ok(Ok(Reply::Write(WriteResult {
+                status: WriteStatus::Accepted,
+            }))) => {
                 self.settle(call, Truth::Applied, None, by);
                 return;
             }
@@ -235,7 +306,11 @@ impl Exec {
             Err(error) => error.message,
         };
         // A refusal of what was sent before says nothing about the first time: the server may have forgotten it.
-        let truth = if sent.sends == 1 { Truth::NotApplied } else { Truth::Ambiguous };
+        let truth = if sent.sends == 1 {
+            Truth::NotApplied
+        } else {
+            Truth::Ambiguous
+        };
         self.settle(call, truth, Some(refusal), by);
     }
 
@@ -256,13 +331,20 @@ impl Exec {
         let (truth, why) = match result.map(|reply| reply.of(name)) {
             Ok(Ok(_)) => (Truth::Applied, None),
             // Done, it seems, but nobody can say what.
-            Ok(Err(error)) => (Truth::Ambiguous, Some(format!("exec-server protocol error: {error}"))),
+            Ok(Err(error)) => (
+                Truth::Ambiguous,
+                Some(format!("exec-server protocol error: {error}")),
+            ),
             Err(error) => (Truth::NotApplied, Some(error.message)),
         };
         if let Op::Start { process, .. } = op {
             match (truth, &why) {
                 (Truth::Applied, _) => {
-                    if let Some(handle) = self.handles.get_mut(&process).filter(|handle| handle.life == Life::Pending) {
+                    if let Some(handle) = self
+                        .handles
+                        .get_mut(&process)
+                        .filter(|handle| handle.life == Life::Pending)
+                    {
                         handle.life = Life::Live;
                     }
                 }
@@ -294,9 +376,15 @@ impl Exec {
         let replay = self.policy.replay.write && self.policy.write_ids;
         let processes: Vec<_> = self.handles.keys().cloned().collect();
         for process in processes {
-            let Some(handle) = self.handles.get_mut(&process) else { continue };
+            let Some(handle) = self.handles.get_mut(&process) else {
+                continue;
+            };
             handle.outbox.rewind();
-            let given_up: Vec<_> = if replay { Vec::new() } else { handle.outbox.drain_sent().collect() };
+            let given_up: Vec<_> = if replay {
+                Vec::new()
+            } else {
+                handle.outbox.drain_sent().collect()
+            };
             for write in given_up {
                 self.settle(write.call, Truth::Ambiguous, Some(why.to_owned()), None);
             }

@@ -10,7 +10,9 @@ use crate::id::{ConnId, ProcessId};
 use crate::policy::{Retry, Reuse, SessionMode, StillAttached};
 use crate::time::Time;
 use crate::transport::DialError;
-use crate::wire::exec::{InitializeParams, InitializeResult, Message, Notification, ReadParams, Reply, Request};
+use crate::wire::exec::{
+    InitializeParams, InitializeResult, Message, Notification, ReadParams, Reply, Request,
+};
 use crate::wire::rpc::{RpcError, STILL_ATTACHED};
 
 /// The name that the exec-server sees; the default of real clients (exec-server sheet, 7.2).
@@ -21,7 +23,14 @@ impl Exec {
     pub(super) fn connect(&mut self, reason: String, now: Time) {
         let deadline = now + self.retry().window;
         self.attempt(
-            Effort { reason, deadline, attempts: 0, refusals: 0, refreshed: false, error: None },
+            Effort {
+                reason,
+                deadline,
+                attempts: 0,
+                refusals: 0,
+                refreshed: false,
+                error: None,
+            },
             now,
         );
     }
@@ -57,7 +66,9 @@ impl Exec {
         if self.phase() != Phase::Fetching {
             return;
         }
-        let Some(mut effort) = self.take_effort() else { return };
+        let Some(mut effort) = self.take_effort() else {
+            return;
+        };
         if again {
             let delay = self.policy.credential.backoff.delay(self.seed, effort.refusals);
             effort.refusals += 1;
@@ -70,8 +81,12 @@ impl Exec {
     }
 
     pub(super) fn on_dialed(&mut self, now: Time) {
-        let State::Dialing { conn, .. } = self.state else { return };
-        let Some(mut effort) = self.take_effort() else { return };
+        let State::Dialing { conn, .. } = self.state else {
+            return;
+        };
+        let Some(mut effort) = self.take_effort() else {
+            return;
+        };
         effort.refusals = 0;
         let until = self.within(&effort, now + self.policy.initialize_timeout);
         self.next_request = 1;
@@ -85,7 +100,9 @@ impl Exec {
     }
 
     pub(super) fn on_dial_failed(&mut self, why: DialError, now: Time) {
-        let Some(mut effort) = self.take_effort() else { return };
+        let Some(mut effort) = self.take_effort() else {
+            return;
+        };
         effort.refusals = 0;
         let refresh = why == DialError::Status(401)
             && self.link == Link::Signed
@@ -115,7 +132,9 @@ impl Exec {
         let session = result.session_id;
         if self.session.as_ref().is_some_and(|expected| *expected != session) {
             self.outputs.push_back(Output::Hangup { conn });
-            let Some(mut effort) = self.take_effort() else { return };
+            let Some(mut effort) = self.take_effort() else {
+                return;
+            };
             effort.error = Some(format!("exec-server initialized an unexpected session {session}"));
             self.give_up(&effort, now);
             return;
@@ -124,20 +143,37 @@ impl Exec {
             self.session = Some(session.clone());
         }
         let message = Message::Notification(Notification::Initialized);
-        self.outputs.push_back(Output::Send { conn, message, call: None });
-        self.news(News::Attached { conn, session, resumed });
-        let mut left: Vec<_> =
-            self.handles.iter().filter(|(_, handle)| handle.is_recoverable()).map(|(id, _)| id.clone()).collect();
+        self.outputs.push_back(Output::Send {
+            conn,
+            message,
+            call: None,
+        });
+        self.news(News::Attached {
+            conn,
+            session,
+            resumed,
+        });
+        let mut left: Vec<_> = self
+            .handles
+            .iter()
+            .filter(|(_, handle)| handle.is_recoverable())
+            .map(|(id, _)| id.clone())
+            .collect();
         left.reverse(); // Taken from the back.
         self.fill(conn, left, now);
     }
 
     fn on_attach_refused(&mut self, error: &RpcError, now: Time) {
-        let recovery = self.policy.recovery.filter(|_| self.is_resuming() && error.code == STILL_ATTACHED);
+        let recovery = self
+            .policy
+            .recovery
+            .filter(|_| self.is_resuming() && error.code == STILL_ATTACHED);
         if let Some(conn) = self.state.conn() {
             self.outputs.push_back(Output::Hangup { conn });
         }
-        let Some(mut effort) = self.take_effort() else { return };
+        let Some(mut effort) = self.take_effort() else {
+            return;
+        };
         self.in_flight.clear();
         match recovery {
             Some(recovery) => {
@@ -156,7 +192,11 @@ impl Exec {
     /// Reads what the next process in line printed unseen, or declares the connection usable.
     fn fill(&mut self, conn: ConnId, mut left: Vec<ProcessId>, now: Time) {
         let Some(process) = left.pop() else {
-            self.go(State::Up { conn, heard: now, pinged: None });
+            self.go(State::Up {
+                conn,
+                heard: now,
+                pinged: None,
+            });
             self.news(News::Ready { conn });
             self.flush(now);
             return;
@@ -167,9 +207,19 @@ impl Exec {
             (true, answer_by) => Some(answer_by.map_or(effort.deadline, |by| by.min(effort.deadline))),
             (false, answer_by) => answer_by,
         };
-        self.go(State::Filling { conn, until, left, effort });
+        self.go(State::Filling {
+            conn,
+            until,
+            left,
+            effort,
+        });
         let after_seq = self.handles.get(&process).map(|handle| handle.cursor.published());
-        let params = ReadParams { process_id: process.clone(), after_seq, max_bytes: None, wait_ms: Some(0) };
+        let params = ReadParams {
+            process_id: process.clone(),
+            after_seq,
+            max_bytes: None,
+            wait_ms: Some(0),
+        };
         self.send(conn, Request::Read(params), What::Fill(process), None);
     }
 
@@ -180,7 +230,9 @@ impl Exec {
         result: Result<Reply, RpcError>,
         now: Time,
     ) {
-        let State::Filling { left, .. } = &mut self.state else { return };
+        let State::Filling { left, .. } = &mut self.state else {
+            return;
+        };
         let left = std::mem::take(left);
         let recovered = match result.map(|reply| reply.of(crate::wire::exec::method::READ)) {
             Ok(Ok(Reply::Read(read))) => match self.handles.get_mut(process) {
@@ -202,7 +254,9 @@ impl Exec {
     pub(super) fn on_closed(&mut self, now: Time) {
         match self.phase() {
             Phase::Up => self.lose_connection(DISCONNECTED, now),
-            Phase::Dialing | Phase::Attaching | Phase::Filling => self.fail_attempt_closed(DISCONNECTED.to_owned(), now),
+            Phase::Dialing | Phase::Attaching | Phase::Filling => {
+                self.fail_attempt_closed(DISCONNECTED.to_owned(), now)
+            }
             Phase::Idle | Phase::Fetching | Phase::Waiting | Phase::Failed => {}
         }
     }
@@ -224,10 +278,14 @@ impl Exec {
             State::Attaching { until, .. } if until <= now => {
                 self.fail_attempt("timed out waiting for the answer to initialize".to_owned(), now);
             }
-            State::Filling { until: Some(until), .. } if until <= now => {
+            State::Filling {
+                until: Some(until), ..
+            } if until <= now => {
                 self.fail_attempt("timed out reading what was missed".to_owned(), now);
             }
-            State::Fetching { until: Some(until), .. } if until <= now => {
+            State::Fetching {
+                until: Some(until), ..
+            } if until <= now => {
                 if let Some(effort) = self.take_effort() {
                     self.give_up(&effort, now);
                 }
@@ -253,11 +311,19 @@ impl Exec {
     }
 
     fn on_silence(&mut self, conn: ConnId, heard: Time, asked: Option<Time>, now: Time) {
-        let Some(heartbeat) = self.policy.heartbeat else { return };
+        let Some(heartbeat) = self.policy.heartbeat else {
+            return;
+        };
         match asked {
-            Some(asked) if asked + heartbeat.timeout <= now => self.abandon("no sign of life from exec-server", now),
+            Some(asked) if asked + heartbeat.timeout <= now => {
+                self.abandon("no sign of life from exec-server", now)
+            }
             None if heard + heartbeat.interval <= now => {
-                self.state = State::Up { conn, heard, pinged: Some(now) };
+                self.state = State::Up {
+                    conn,
+                    heard,
+                    pinged: Some(now),
+                };
                 self.outputs.push_back(Output::Ping { conn });
             }
             Some(_) | None => {}
@@ -310,9 +376,16 @@ impl Exec {
     }
 
     fn wait(&mut self, effort: Effort, delay: Duration, now: Time) {
-        let spent = self.retry().attempts_max.is_some_and(|max| max <= effort.attempts);
+        let spent = self
+            .retry()
+            .attempts_max
+            .is_some_and(|max| max <= effort.attempts);
         // A session that is resumed is waited for to the end of its window; a first connection is not.
-        let too_late = if self.is_resuming() { effort.deadline <= now } else { effort.deadline < now + delay };
+        let too_late = if self.is_resuming() {
+            effort.deadline <= now
+        } else {
+            effort.deadline < now + delay
+        };
         if spent || too_late {
             self.give_up(&effort, now);
         } else {
@@ -324,7 +397,10 @@ impl Exec {
     fn give_up(&mut self, effort: &Effort, now: Time) {
         let error = effort.error.as_deref().unwrap_or(DISCONNECTED);
         let why = if self.is_resuming() {
-            let timed_out = format!("recovery timed out after {}", humantime::format_duration(self.retry().window));
+            let timed_out = format!(
+                "recovery timed out after {}",
+                humantime::format_duration(self.retry().window)
+            );
             let cause = if effort.deadline <= now { &timed_out } else { error };
             format!("{}; failed to resume exec-server session: {cause}", effort.reason)
         } else {
@@ -333,7 +409,11 @@ impl Exec {
         self.in_flight.clear();
         self.lose_all(&why);
         self.fail_waiting(&why);
-        let next = if self.is_resuming() { State::Failed } else { State::Idle };
+        let next = if self.is_resuming() {
+            State::Failed
+        } else {
+            State::Idle
+        };
         self.session = None;
         self.cleanups.clear();
         self.go(next);
@@ -353,7 +433,11 @@ impl Exec {
 
     /// An attempt to resume is cut at the end of the window; a first connection may use its whole timeout.
     fn within(&self, effort: &Effort, until: Time) -> Time {
-        if self.is_resuming() { until.min(effort.deadline) } else { until }
+        if self.is_resuming() {
+            until.min(effort.deadline)
+        } else {
+            until
+        }
     }
 
     fn take_effort(&mut self) -> Option<Effort> {

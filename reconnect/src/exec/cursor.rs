@@ -84,11 +84,14 @@ impl Cursor {
         let mut run = std::mem::take(&mut self.early);
         for output in read.chunks {
             if self.published < output.seq {
-                run.entry(output.seq).or_insert(Event::Output(output.stream, output.chunk));
+                run.entry(output.seq)
+                    .or_insert(Event::Output(output.stream, output.chunk));
             }
         }
         if read.closed && !matches!(run.entry(target).or_insert(Event::Closed), Event::Closed) {
-            return Err(format!("process close sequence {target} conflicts with recovered output"));
+            return Err(format!(
+                "process close sequence {target} conflicts with recovered output"
+            ));
         }
         self.fill_exit(&mut run, target, read.exited, read.exit_code)?;
         self.early_bytes = run.values().map(Event::size).sum();
@@ -105,7 +108,8 @@ impl Cursor {
         exited: bool,
         code: Option<i32>,
     ) -> Result<(), String> {
-        let gone = || format!("process events are no longer retained while recovering through sequence {target}");
+        let gone =
+            || format!("process events are no longer retained while recovering through sequence {target}");
         let known = run.range(..=target).count() as u64;
         let holes = target.saturating_sub(self.published).saturating_sub(known);
         match holes {
@@ -113,7 +117,9 @@ impl Cursor {
             1 => {
                 let exit_known = self.exited || run.values().any(|event| matches!(event, Event::Exited(_)));
                 let code = code.filter(|_| exited && !exit_known).ok_or_else(gone)?;
-                let hole = (self.published + 1..=target).find(|seq| !run.contains_key(seq)).ok_or_else(gone)?;
+                let hole = (self.published + 1..=target)
+                    .find(|seq| !run.contains_key(seq))
+                    .ok_or_else(gone)?;
                 run.insert(hole, Event::Exited(code));
                 Ok(())
             }
@@ -122,7 +128,11 @@ impl Cursor {
     }
 
     fn advance(&mut self) {
-        while let Some(event) = self.published.checked_add(1).and_then(|next| self.early.remove(&next)) {
+        while let Some(event) = self
+            .published
+            .checked_add(1)
+            .and_then(|next| self.early.remove(&next))
+        {
             self.published += 1;
             self.early_bytes -= event.size();
             self.exited |= matches!(event, Event::Exited(_));
@@ -153,7 +163,11 @@ mod tests {
     }
 
     fn read(chunks: &[u64], next_seq: u64, exit_code: Option<i32>, closed: bool) -> ReadResult {
-        let chunk = |&seq: &u64| OutputChunk { seq, stream: Stream::Stdout, chunk: Chunk::from(seq.to_string().as_str()) };
+        let chunk = |&seq: &u64| OutputChunk {
+            seq,
+            stream: Stream::Stdout,
+            chunk: Chunk::from(seq.to_string().as_str()),
+        };
         ReadResult {
             chunks: chunks.iter().map(chunk).collect(),
             next_seq,
@@ -179,7 +193,8 @@ mod tests {
 
     #[test]
     fn a_hole_before_the_exit_cannot_be_recovered() {
-        let gone = Err("process events are no longer retained while recovering through sequence 3".to_owned());
+        let gone =
+            Err("process events are no longer retained while recovering through sequence 3".to_owned());
         assert_eq!(Cursor::default().recover(read(&[2, 3], 4, None, false)), gone);
         assert_eq!(Cursor::default().recover(read(&[3], 4, Some(0), false)), gone);
     }
@@ -187,12 +202,18 @@ mod tests {
     #[test]
     fn output_where_the_close_must_be_is_a_conflict() {
         let conflict = Err("process close sequence 2 conflicts with recovered output".to_owned());
-        assert_eq!(Cursor::default().recover(read(&[1, 2], 3, Some(0), true)), conflict);
+        assert_eq!(
+            Cursor::default().recover(read(&[1, 2], 3, Some(0), true)),
+            conflict
+        );
     }
 
     #[test]
     fn too_much_ahead_of_a_hole_fails_and_the_next_event_is_always_taken() {
-        let limits = Limits { reorder_events_max: Some(2), ..Limits::default() };
+        let limits = Limits {
+            reorder_events_max: Some(2),
+            ..Limits::default()
+        };
         let mut cursor = Cursor::default();
         assert_eq!(cursor.offer(2, output(2), &limits), Ok(()));
         assert_eq!(cursor.offer(3, output(3), &limits), Ok(()));
@@ -209,7 +230,11 @@ mod tests {
     fn the_largest_sequence_number_is_no_overflow() {
         let mut cursor = Cursor::default();
         assert_eq!(cursor.offer(u64::MAX, output(0), &Limits::default()), Ok(()));
-        assert!(cursor.recover(read(&[u64::MAX], u64::MAX, Some(0), false)).is_err());
+        assert!(
+            cursor
+                .recover(read(&[u64::MAX], u64::MAX, Some(0), false))
+                .is_err()
+        );
     }
 
     proptest! {

@@ -27,7 +27,11 @@ pub(super) struct Handle {
 
 impl Handle {
     pub(super) fn new() -> Self {
-        Self { life: Life::Pending, outbox: Outbox::default(), cursor: Cursor::default() }
+        Self {
+            life: Life::Pending,
+            outbox: Outbox::default(),
+            cursor: Cursor::default(),
+        }
     }
 
     /// Whether a new connection has to catch up with its output.
@@ -39,11 +43,18 @@ impl Handle {
 impl Exec {
     /// Hands out what is contiguous.
     pub(super) fn publish(&mut self, process: &ProcessId) {
-        let Some(handle) = self.handles.get_mut(process) else { return };
+        let Some(handle) = self.handles.get_mut(process) else {
+            return;
+        };
         while let Some((seq, event)) = handle.cursor.next() {
             let process = process.clone();
             let news = match event {
-                Event::Output(stream, chunk) => News::Output { process, seq, stream, chunk },
+                Event::Output(stream, chunk) => News::Output {
+                    process,
+                    seq,
+                    stream,
+                    chunk,
+                },
                 Event::Exited(code) => News::Exited { process, seq, code },
                 Event::Closed => News::OutputClosed { process, seq },
             };
@@ -53,7 +64,9 @@ impl Exec {
 
     /// Declares the handle of one process dead; the others go on.
     pub(super) fn lose(&mut self, process: &ProcessId, why: String) {
-        let Some(handle) = self.handles.get_mut(process) else { return };
+        let Some(handle) = self.handles.get_mut(process) else {
+            return;
+        };
         if matches!(handle.life, Life::Lost(_)) {
             return;
         }
@@ -61,11 +74,18 @@ impl Exec {
         handle.life = Life::Lost(why.clone());
         let writes: Vec<_> = handle.outbox.drain().collect();
         for write in writes {
-            let truth = if write.sends == 0 { Truth::NotApplied } else { Truth::Ambiguous };
+            let truth = if write.sends == 0 {
+                Truth::NotApplied
+            } else {
+                Truth::Ambiguous
+            };
             self.settle(write.call, truth, Some(why.clone()), None);
         }
         if was_live {
-            self.news(News::Lost { process: process.clone(), why });
+            self.news(News::Lost {
+                process: process.clone(),
+                why,
+            });
         }
     }
 

@@ -42,7 +42,7 @@ pub enum Op {
         process: ProcessId,
         /// Program and arguments.
         argv: Vec<String>,
-        /// Where it runs.
+        /// Where it runs: an absolute path.
         cwd: String,
     },
     /// `process/write`
@@ -378,8 +378,16 @@ impl Exec {
     /// When to wake this machine if nothing happens before.
     pub fn deadline(&self) -> Option<Time> {
         let up = matches!(self.state, State::Up { .. });
-        let unanswered = self.in_flight.values().filter(|_| up).filter_map(|sent| sent.due).min();
-        [self.state.deadline(self.policy.heartbeat.as_ref()), unanswered].into_iter().flatten().min()
+        let unanswered = self
+            .in_flight
+            .values()
+            .filter(|_| up)
+            .filter_map(|sent| sent.due)
+            .min();
+        [self.state.deadline(self.policy.heartbeat.as_ref()), unanswered]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Where the machine stands.
@@ -391,7 +399,9 @@ impl Exec {
         match message {
             Message::Response { id, reply } => self.on_answer(conn, &id, Ok(reply), now),
             Message::Error { id, error } => self.on_answer(conn, &id, Err(error), now),
-            Message::Notification(note) if note.is_malformed() => self.on_unreadable("malformed notification", now),
+            Message::Notification(note) if note.is_malformed() => {
+                self.on_unreadable("malformed notification", now)
+            }
             Message::Notification(note) => self.on_notification(note),
             // Nothing that a server asks of this client is known yet; real clients leave such a request unanswered.
             Message::Request { .. } => {}
@@ -402,14 +412,24 @@ impl Exec {
         let (process, seq, event) = match note {
             Notification::Output(params) => {
                 let output = params.output;
-                (params.process_id, output.seq, cursor::Event::Output(output.stream, output.chunk))
+                (
+                    params.process_id,
+                    output.seq,
+                    cursor::Event::Output(output.stream, output.chunk),
+                )
             }
-            Notification::Exited(params) => (params.process_id, params.seq, cursor::Event::Exited(params.exit_code)),
+            Notification::Exited(params) => (
+                params.process_id,
+                params.seq,
+                cursor::Event::Exited(params.exit_code),
+            ),
             Notification::Closed(params) => (params.process_id, params.seq, cursor::Event::Closed),
             Notification::Initialized | Notification::Other { .. } => return,
         };
         // Before the answer to a start the handle is pending already, so that no early output is lost.
-        let Some(handle) = self.handles.get_mut(&process) else { return };
+        let Some(handle) = self.handles.get_mut(&process) else {
+            return;
+        };
         if let Err(why) = handle.cursor.offer(seq, event, &self.policy.limits) {
             self.lose(&process, why);
             return;
@@ -419,7 +439,11 @@ impl Exec {
 
     fn on_wake(&mut self, now: Time) {
         let overdue = matches!(self.state, State::Up { .. })
-            && self.in_flight.values().filter_map(|sent| sent.due).any(|due| due <= now);
+            && self
+                .in_flight
+                .values()
+                .filter_map(|sent| sent.due)
+                .any(|due| due <= now);
         if overdue {
             self.abandon("an answer is overdue", now);
         } else {
@@ -434,7 +458,10 @@ impl Exec {
     /// The one door for all moves.
     fn go(&mut self, next: State) {
         let (from, to) = (self.state.phase(), next.phase());
-        assert!(from == to || EDGES.contains(&(from, to)), "illegal move {from} -> {to}");
+        assert!(
+            from == to || EDGES.contains(&(from, to)),
+            "illegal move {from} -> {to}"
+        );
         self.state = next;
         if from != to {
             self.news(News::Moved { from, to });

@@ -31,7 +31,13 @@ impl Outbox {
     pub(super) fn push(&mut self, call: CallId, data: Chunk) -> WriteId {
         self.minted += 1;
         let id = WriteId::new(self.minted);
-        self.writes.push_back(Write { call, id, data, sends: 0, in_flight: false });
+        self.writes.push_back(Write {
+            call,
+            id,
+            data,
+            sends: 0,
+            in_flight: false,
+        });
         id
     }
 
@@ -67,7 +73,9 @@ impl Outbox {
 
     /// Takes out the writes that were sent, on whatever connection.
     pub(super) fn drain_sent(&mut self) -> impl Iterator<Item = Write> {
-        let (sent, unsent) = std::mem::take(&mut self.writes).into_iter().partition(|write| 0 < write.sends);
+        let (sent, unsent) = std::mem::take(&mut self.writes)
+            .into_iter()
+            .partition(|write| 0 < write.sends);
         self.writes = unsent;
         sent.into_iter()
     }

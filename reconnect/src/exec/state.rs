@@ -13,13 +13,30 @@ pub(super) enum State {
     /// A signed URL was asked for.
     Fetching { until: Option<Time>, effort: Effort },
     /// A dial is in flight.
-    Dialing { conn: ConnId, until: Time, effort: Effort },
+    Dialing {
+        conn: ConnId,
+        until: Time,
+        effort: Effort,
+    },
     /// `initialize` was sent.
-    Attaching { conn: ConnId, until: Time, effort: Effort },
+    Attaching {
+        conn: ConnId,
+        until: Time,
+        effort: Effort,
+    },
     /// Attached; the output that was missed is read, one process after the other.
-    Filling { conn: ConnId, until: Option<Time>, left: Vec<ProcessId>, effort: Effort },
+    Filling {
+        conn: ConnId,
+        until: Option<Time>,
+        left: Vec<ProcessId>,
+        effort: Effort,
+    },
     /// Usable. `heard` is the peer's last sign of life, `pinged` when it was asked for one since.
-    Up { conn: ConnId, heard: Time, pinged: Option<Time> },
+    Up {
+        conn: ConnId,
+        heard: Time,
+        pinged: Option<Time>,
+    },
     /// Between two attempts.
     Waiting { until: Time, effort: Effort },
     /// The session was given up. A call begins a new one.
@@ -156,7 +173,9 @@ impl State {
 
     pub(super) fn deadline(&self, heartbeat: Option<&Heartbeat>) -> Option<Time> {
         match self {
-            Self::Dialing { until, .. } | Self::Attaching { until, .. } | Self::Waiting { until, .. } => Some(*until),
+            Self::Dialing { until, .. } | Self::Attaching { until, .. } | Self::Waiting { until, .. } => {
+                Some(*until)
+            }
             Self::Fetching { until, .. } | Self::Filling { until, .. } => *until,
             Self::Up { heard, pinged, .. } => heartbeat.map(|heartbeat| match pinged {
                 Some(pinged) => *pinged + heartbeat.timeout,

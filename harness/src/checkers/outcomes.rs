@@ -1,0 +1,239 @@
+//! What callers are told about their calls, against what really happened.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use unplug_reconnect::id::{CallId, ConnId};
+use unplug_reconnect::wire::rpc::RequestId;
+
+use super::Verdict;
+use super::handles::is_client;
+use super::isolation::answered;
+use super::pipes::{Pipes, Read};
+use super::stdin::name;
+use super::words::{Named, ends_a_process};
+use crate::history::{Dir, Event, History, Kind, Truth};
+
+/// Reads that came without a key, by process and bytes: which of several equal writes they were cannot be known.
+type Counts<'a> = BTreeMap<(usize, &'a [u8]), usize>;
+
+/// Counts a read that came without a key.
+fn count<'a>(counts: &mut Counts<'a>, read: &Read<'a>) {
+    if read.id.is_none() {
+        *counts.entry((read.handle, read.data)).or_default() += 1;
+    }
+}
+
+/// A write that its caller was told is applied must have been read: the agent waits for its effect.
+///
+/// Excused is a process that had ended before the caller was told, and one whose server crashed.
+pub(super) fn accepted_means_applied(history: &History) -> Verdict {
+    let mut pipes = Pipes::new(history);
+    let mut counts = Counts::new();
+    let mut promised = Vec::new();
+    for entry in &history.entries {
+        if let Some(read) = pipes.read(entry) {
+            count(&mut counts, &read);
+        } else if let Event::Settled {
+            call,
+            truth: Truth::Applied,
+            ..
+        } = &entry.event
+            && let Some((handle, position)) = pipes.find(entry.who, call.call)
+            && !pipes.handles.all[handle].ended
+        {
+            promised.push((handle, position));
+        }
+    }
+    let mut tested = false;
+    for (index, position) in promised {
+        let handle = &pipes.handles.all[index];
+        if handle.crashed {
+            continue;
+        }
+        tested = true;
+        let write = &pipes.writes(index)[position];
+        let read = match counts.get_mut(&(index, write.data)) {
+            Some(0) => false,
+            Some(left) => {
+                *left -= 1;
+                true
+            }
+            None => write.read,
+        };
+        if !read {
+            let (client, name, process) = (history.name(handle.client), name(write), handle.process);
+            let place = handle
+                .session
+                .map(|session| format!(" of {session}"))
+                .unwrap_or_default();
+            return Verdict::Fail(format!(
+                "{client} was told that {name} is applied, but {process}{place} never read it"
+            ));
+        }
+    }
+    Verdict::held(tested)
+}
+
+/// A caller must not be told that something did not happen when it did: repeating it would do it twice.
+///
+/// The books count, not the server's having looked at a request: a refusal is no effect.
+pub(super) fn no_false_certainty(history: &History) -> Verdict {
+    let mut pipes = Pipes::new(history);
+    let mut counts = Counts::new();
+    let mut denied = Vec::new();
+    let mut ends = Ends::default();
+    for entry in &history.entries {
+        if let Some(read) = pipes.read(entry) {
+            count(&mut counts, &read);
+        } else if let Event::Settled {
+            call,
+            truth: Truth::NotApplied,
+            ..
+        } = &entry.event
+        {
+            let starts = |index: &usize| pipes.handles.all[*index].is_started_by(call.call);
+            let handle = pipes.handles.of_client(entry.who, &call.process).filter(starts);
+            denied.push((entry.who, call, handle));
+        } else {
+            ends.read(entry.who, &entry.event);
+        }
+    }
+    for (who, call, _) in &denied {
+        // Of equal writes without a key as many may have been read as were not told to be not applied.
+        if let Some((handle, position)) = pipes.find(*who, call.call)
+            && let Some(reads) = counts.get_mut(&(handle, pipes.writes(handle)[position].data))
+        {
+            *reads += 1;
+        }
+    }
+    for (who, call, handle) in &denied {
+        let done = if let Some((handle, position)) = pipes.find(*who, call.call) {
+            was_read(&pipes, &counts, handle, position).then(|| format!("{} read it", call.process))
+        } else if handle.is_some_and(|handle| pipes.handles.all[handle].started) {
+            Some(format!("{} was started", call.process))
+        } else {
+            ends.applied
+                .contains(&(*who, call.call))
+                .then(|| "its server acted on it".to_owned())
+        };
+        if let Some(done) = done {
+            let write = pipes
+                .find(*who, call.call)
+                .map(|(handle, position)| name(&pipes.writes(handle)[position]));
+            let name = write.unwrap_or_else(|| Named(call).to_string());
+            let client = history.name(*who);
+            return Verdict::Fail(format!(
+                "{client} was told that {name} is not applied, but {done}"
+            ));
+        }
+    }
+    Verdict::held(!denied.is_empty())
+}
+
+/// Whether a write was read, or more of its equals than can be.
+fn was_read(pipes: &Pipes<'_>, counts: &Counts<'_>, handle: usize, position: usize) -> bool {
+    let writes = pipes.writes(handle);
+    let data = writes[position].data;
+    match counts.get(&(handle, data)) {
+        Some(&reads) => writes.iter().filter(|write| write.data == data).count() < reads,
+        None => writes[position].read,
+    }
+}
+
+/// Which requests that end a process were acted on.
+#[derive(Default)]
+struct Ends<'a> {
+    calls: BTreeMap<(ConnId, &'a RequestId), (usize, CallId)>,
+    applied: BTreeSet<(usize, CallId)>,
+}
+
+impl<'a> Ends<'a> {
+    fn read(&mut self, who: usize, event: &'a Event) {
+        if let Event::Sent {
+            conn,
+            dir: Dir::C2s,
+            frame,
+        } = event
+        {
+            if let (Some(request), Some(call)) = (&frame.request, frame.call)
+                && ends_a_process(&frame.method)
+            {
+                self.calls.insert((*conn, request), (who, call));
+            }
+        } else if let Event::Applied {
+            conn,
+            request: Some(request),
+            ..
+        } = event
+        {
+            if let Some(call) = self.calls.get(&(*conn, request)) {
+                self.applied.insert(*call);
+            }
+        } else if let Event::Sent {
+            dir: Dir::S2c, frame, ..
+        } = event
+            && frame.kind == Kind::Error
+            && let Some(asked) = &frame.answers
+            && let Some(call) = self.calls.get(&(asked.conn, &asked.request))
+        {
+            self.applied.remove(call);
+        }
+    }
+}
+
+/// A caller must not be told that the outcome is unknown when it was never sent, or when its answer is here: an agent
+/// would have to look by hand at what is known.
+pub(super) fn no_needless_surrender(history: &History) -> Verdict {
+    let mut sent: BTreeMap<(usize, CallId), Option<ConnId>> = BTreeMap::new();
+    let mut calls: BTreeMap<(ConnId, &RequestId), CallId> = BTreeMap::new();
+    let mut left = BTreeSet::new();
+    let mut tested = false;
+    for entry in &history.entries {
+        let who = entry.who;
+        if let Event::Sent {
+            conn,
+            dir: Dir::C2s,
+            frame,
+        } = &entry.event
+        {
+            let Some(call) = frame.call else { continue };
+            sent.entry((who, call)).or_default();
+            if let Some(request) = &frame.request {
+                calls.insert((*conn, request), call);
+            }
+        } else if let Event::Delivered {
+            conn,
+            dir: Dir::S2c,
+            frame,
+        } = &entry.event
+        {
+            if let Some(request) = answered(*conn, frame)
+                && !left.contains(conn)
+                && let Some(call) = calls.get(&(*conn, request))
+            {
+                sent.insert((who, *call), Some(*conn));
+            }
+        } else if let Event::Closed { conn, .. } | Event::Hangup { conn } = &entry.event {
+            if is_client(history, who) {
+                left.insert(*conn);
+            }
+        } else if let Event::Settled {
+            call,
+            truth: Truth::Ambiguous,
+            ..
+        } = &entry.event
+        {
+            tested = true;
+            let (client, name) = (history.name(who), Named(call));
+            let why = match sent.get(&(who, call.call)) {
+                Some(None) => continue,
+                Some(Some(conn)) => format!("but its answer had arrived on {conn}"),
+                None => "but it was never sent".to_owned(),
+            };
+            return Verdict::Fail(format!(
+                "{client} was told that the outcome of {name} is unknown, {why}"
+            ));
+        }
+    }
+    Verdict::held(tested)
+}

@@ -1,0 +1,116 @@
+//! From a run to an answer: what the checkers say, and whether that is what the scenario expects.
+
+use unplug_reconnect::seed::Seed;
+
+use crate::checkers::{self, Judgement, Verdict};
+use crate::plan::Plan;
+use crate::scenario::{Expect, Expected, Variant};
+use crate::worlds::Run;
+
+/// A run and everything that is said about it.
+#[derive(Debug)]
+pub struct Judged {
+    /// The run.
+    pub run: Run,
+    /// What each checker says.
+    pub judgements: Vec<Judgement>,
+    /// The answer.
+    pub answer: Answer,
+}
+
+/// What a scenario's author wants to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// As expected.
+    AsExpected,
+    /// A checker fails that must not, or does not fail that must.
+    Violated(Vec<Surprise>),
+    /// Nothing was put to the test.
+    Inconclusive,
+    /// Steps that never fired, by index: the script does not fit the protocol.
+    Stale(Vec<usize>),
+    /// The run was stopped; it did this many things.
+    Runaway(u64),
+}
+
+/// A checker that surprises.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Surprise {
+    /// It fails, and the scenario does not say so.
+    Fails {
+        /// Which.
+        checker: &'static str,
+        /// Its sentence.
+        why: String,
+    },
+    /// The scenario says that it fails, and it does not.
+    Holds {
+        /// Which.
+        checker: String,
+    },
+}
+
+/// Judges a run.
+pub fn judge(run: Run, expect: &Expect) -> Judged {
+    let judgements = checkers::judge(&run.history);
+    let answer = answer(&run, &judgements, expect);
+    Judged {
+        run,
+        judgements,
+        answer,
+    }
+}
+
+fn answer(run: &Run, judgements: &[Judgement], expect: &Expect) -> Answer {
+    if let Some(things) = run.runaway {
+        return Answer::Runaway(things);
+    }
+    if !run.stale.is_empty() {
+        return Answer::Stale(run.stale.clone());
+    }
+    let expected = expect.fails();
+    let mut surprises = Vec::new();
+    for judgement in judgements {
+        let checker = judgement.checker.name;
+        if let Verdict::Fail(why) = &judgement.verdict
+            && !expected.iter().any(|name| name == checker)
+        {
+            surprises.push(Surprise::Fails {
+                checker,
+                why: why.clone(),
+            });
+        }
+    }
+    let fails = |name: &str| {
+        judgements
+            .iter()
+            .any(|judgement| judgement.checker.name == name && matches!(judgement.verdict, Verdict::Fail(_)))
+    };
+    surprises.extend(
+        expected
+            .iter()
+            .filter(|name| !fails(name))
+            .map(|name| Surprise::Holds {
+                checker: name.clone(),
+            }),
+    );
+    if !surprises.is_empty() {
+        return Answer::Violated(surprises);
+    }
+    let tested = judgements
+        .iter()
+        .any(|judgement| judgement.verdict != Verdict::Vacuous);
+    match (tested, expect.verdict()) {
+        (true, Expected::Pass) | (false, Expected::Inconclusive) => Answer::AsExpected,
+        (true, Expected::Inconclusive) | (false, Expected::Pass) => Answer::Inconclusive,
+    }
+}
+
+/// A world: runs a plan and writes its history.
+pub type World = fn(&Plan, Seed) -> Run;
+
+/// Runs one case and judges it.
+pub fn run(name: &str, variant: &Variant, world: World, seed: Seed) -> Judged {
+    let plan = Plan::new(name, variant);
+    judge(world(&plan, seed), &variant.scenario.expect)
+}

@@ -1,0 +1,414 @@
+//! One step of a script: when it fires, and what it does.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use strum::{Display, IntoStaticStr, VariantArray};
+
+use super::length::{Length, MaybeLength};
+use crate::fault::{Dir, Fault};
+
+/// One line of the script. A step fires once; one that never fires makes the scenario stale.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "Written", into = "Written")]
+pub struct Step {
+    /// What other steps call it.
+    pub name: Option<String>,
+    /// When it fires.
+    pub trigger: Trigger,
+    /// Whose caller asks, or whose connections the fault hits. See [`super::Scenario::client_of`].
+    pub client: Option<String>,
+    /// What happens then.
+    pub action: Action,
+}
+
+/// When a step fires.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// At this time of the run.
+    At(Duration),
+    /// This long after a moment of the protocol.
+    When(When, Duration),
+}
+
+/// What a step does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// A caller asks the client for something.
+    Do(Do),
+    /// Something goes wrong.
+    Fault(Fault),
+}
+
+/// A moment of the protocol, which keeps its meaning when timing changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum When {
+    /// Another step has fired.
+    Step(AfterStep),
+    /// A client machine has reached a state.
+    State(Reaches),
+    /// A frame or a handshake has got this far.
+    Anchor(Anchor),
+}
+
+/// Another step has fired.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AfterStep {
+    /// The `name` of that step.
+    pub step: String,
+}
+
+/// A client machine has reached a state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reaches {
+    /// Whose machine. May be left out where the step names the client, or where there is only one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    /// Which state.
+    pub state: State,
+    /// Which time it does, from 1.
+    #[serde(default = "first", skip_serializing_if = "is_first")]
+    #[schemars(range(min = 1))]
+    pub nth: u32,
+}
+
+/// The n-th frame of a kind, counted over all connections of the client unless `conn` names one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Anchor {
+    /// Whose connection. May be left out where the step names the client, or where there is only one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    /// Only on this connection of the client: its generation, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub conn: Option<u32>,
+    /// The method of the frame; an answer has the method of its request.
+    pub method: Method,
+    /// Which way the frame goes. A request goes one way, and its answer the other.
+    pub dir: Dir,
+    /// Which one of these frames, from 1.
+    #[serde(default = "first", skip_serializing_if = "is_first")]
+    #[schemars(range(min = 1))]
+    pub nth: u32,
+    /// How far it has got.
+    pub edge: Edge,
+}
+
+/// What a frame carries, or which handshake it belongs to.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    Display,
+    IntoStaticStr,
+    VariantArray,
+)]
+pub enum Method {
+    /// Opens or resumes a session.
+    #[serde(rename = "initialize")]
+    #[strum(serialize = "initialize")]
+    Initialize,
+    /// The client has understood the answer to `initialize`.
+    #[serde(rename = "initialized")]
+    #[strum(serialize = "initialized")]
+    Initialized,
+    /// Starts a process.
+    #[serde(rename = "process/start")]
+    #[strum(serialize = "process/start")]
+    ProcessStart,
+    /// Reads retained output.
+    #[serde(rename = "process/read")]
+    #[strum(serialize = "process/read")]
+    ProcessRead,
+    /// Writes to a process's stdin.
+    #[serde(rename = "process/write")]
+    #[strum(serialize = "process/write")]
+    ProcessWrite,
+    /// Interrupts a process.
+    #[serde(rename = "process/signal")]
+    #[strum(serialize = "process/signal")]
+    ProcessSignal,
+    /// Ends a process.
+    #[serde(rename = "process/terminate")]
+    #[strum(serialize = "process/terminate")]
+    ProcessTerminate,
+    /// A process wrote something.
+    #[serde(rename = "process/output")]
+    #[strum(serialize = "process/output")]
+    ProcessOutput,
+    /// A process exited.
+    #[serde(rename = "process/exited")]
+    #[strum(serialize = "process/exited")]
+    ProcessExited,
+    /// A process's pipes are closed.
+    #[serde(rename = "process/closed")]
+    #[strum(serialize = "process/closed")]
+    ProcessClosed,
+    /// The WebSocket upgrade: the HTTP request, and its answer.
+    #[serde(rename = "upgrade")]
+    #[strum(serialize = "upgrade")]
+    Upgrade,
+    /// The request to the issuer for a signed URL, and its answer.
+    #[serde(rename = "registry/connect")]
+    #[strum(serialize = "registry/connect")]
+    RegistryConnect,
+    /// A WebSocket ping.
+    #[serde(rename = "ping")]
+    #[strum(serialize = "ping")]
+    Ping,
+    /// A WebSocket pong.
+    #[serde(rename = "pong")]
+    #[strum(serialize = "pong")]
+    Pong,
+}
+
+impl Method {
+    /// The only direction in which such frames go, if there is only one.
+    pub const fn only_dir(self) -> Option<Dir> {
+        match self {
+            Self::Initialized => Some(Dir::C2s),
+            Self::ProcessOutput | Self::ProcessExited | Self::ProcessClosed => Some(Dir::S2c),
+            Self::Initialize
+            | Self::ProcessStart
+            | Self::ProcessRead
+            | Self::ProcessWrite
+            | Self::ProcessSignal
+            | Self::ProcessTerminate
+            | Self::Upgrade
+            | Self::RegistryConnect
+            | Self::Ping
+            | Self::Pong => None,
+        }
+    }
+}
+
+/// How far a frame has got.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    Display,
+    VariantArray,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Edge {
+    /// Its sender handed it to the transport.
+    Sent,
+    /// Half of it is through.
+    Half,
+    /// Its receiver has all of it.
+    Delivered,
+    /// Its receiver acted on it; nothing is answered yet.
+    Applied,
+    /// The answer to it left.
+    Answered,
+    /// The caller knows what became of it.
+    Settled,
+}
+
+/// A state of a client machine.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    Display,
+    IntoStaticStr,
+    VariantArray,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum State {
+    /// No session and no connection.
+    Idle,
+    /// A signed URL is being fetched.
+    Fetching,
+    /// A connection is being made.
+    Dialing,
+    /// `initialize` is on its way.
+    Attaching,
+    /// What was missed is being recovered.
+    Filling,
+    /// Usable.
+    Up,
+    /// Between two attempts.
+    Waiting,
+    /// Given up.
+    Failed,
+}
+
+/// What a caller asks a client for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[schemars(title = "command")]
+pub enum Do {
+    /// Start a process.
+    Start {
+        /// What the script calls it.
+        process: String,
+        /// What runs: a program of the mock.
+        program: String,
+        /// Its arguments.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        args: Vec<String>,
+    },
+    /// Write to a process's stdin.
+    Write {
+        /// Which.
+        process: String,
+        /// The text.
+        data: String,
+    },
+    /// Read output that the server retained.
+    Read {
+        /// Which.
+        process: String,
+        /// Only what comes after this sequence number.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after_seq: Option<u64>,
+        /// How long the server may wait for something new.
+        #[serde(default, with = "MaybeLength", skip_serializing_if = "Option::is_none")]
+        wait: Option<Duration>,
+    },
+    /// Interrupt a process.
+    Signal {
+        /// Which.
+        process: String,
+    },
+    /// End a process.
+    Terminate {
+        /// Which.
+        process: String,
+    },
+}
+
+impl Do {
+    /// The process that it is about.
+    pub fn process(&self) -> &str {
+        match self {
+            Self::Start { process, .. }
+            | Self::Write { process, .. }
+            | Self::Read { process, .. }
+            | Self::Signal { process }
+            | Self::Terminate { process } => process,
+        }
+    }
+}
+
+/// A step as it is written.
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Step", extend("allOf" = one_of_each(), "dependentRequired" = { "after": ["when"] }))]
+struct Written {
+    /// What other steps call it, in `when = { step = "…" }`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    /// The time of the run at which it fires.
+    #[serde(default, with = "MaybeLength", skip_serializing_if = "Option::is_none")]
+    at: Option<Duration>,
+    /// The moment of the protocol at which it fires.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    when: Option<When>,
+    /// How long after `when`.
+    #[serde(default, with = "Length", skip_serializing_if = "Duration::is_zero")]
+    after: Duration,
+    /// Whose caller asks, or whose connections the fault hits. May be left out where `when` names the client, or where
+    /// there is only one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    client: Option<String>,
+    /// What a caller asks the client for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    r#do: Option<Do>,
+    /// What goes wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fault: Option<Fault>,
+}
+
+/// What derives cannot say: one trigger, one action.
+fn one_of_each() -> serde_json::Value {
+    json!([
+        { "oneOf": [{ "required": ["at"] }, { "required": ["when"] }] },
+        { "oneOf": [{ "required": ["do"] }, { "required": ["fault"] }] },
+    ])
+}
+
+impl TryFrom<Written> for Step {
+    type Error = &'static str;
+
+    fn try_from(written: Written) -> Result<Self, Self::Error> {
+        let trigger = match (written.at, written.when) {
+            (Some(at), None) if written.after.is_zero() => Trigger::At(at),
+            (Some(_), None) => return Err("`after` belongs to `when`; with `at`, write the later time"),
+            (None, Some(when)) => Trigger::When(when, written.after),
+            (Some(_), Some(_)) | (None, None) => return Err("a step has either `at` or `when`"),
+        };
+        let action = match (written.r#do, written.fault) {
+            (Some(r#do), None) => Action::Do(r#do),
+            (None, Some(fault)) => Action::Fault(fault),
+            (Some(_), Some(_)) | (None, None) => return Err("a step has either `do` or `fault`"),
+        };
+        Ok(Self {
+            name: written.name,
+            trigger,
+            client: written.client,
+            action,
+        })
+    }
+}
+
+impl From<Step> for Written {
+    fn from(step: Step) -> Self {
+        let (at, when, after) = match step.trigger {
+            Trigger::At(at) => (Some(at), None, Duration::ZERO),
+            Trigger::When(when, after) => (None, Some(when), after),
+        };
+        let (r#do, fault) = match step.action {
+            Action::Do(r#do) => (Some(r#do), None),
+            Action::Fault(fault) => (None, Some(fault)),
+        };
+        Self {
+            name: step.name,
+            at,
+            when,
+            after,
+            client: step.client,
+            r#do,
+            fault,
+        }
+    }
+}
+
+const fn first() -> u32 {
+    1
+}
+
+const fn is_first(nth: &u32) -> bool {
+    *nth == first()
+}

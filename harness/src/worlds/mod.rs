@@ -1,0 +1,58 @@
+//! Worlds: what runs a plan and writes its history.
+//!
+//! A world knows hosts, links and faults. It knows no checker, and it alone says how a fault is brought about: in the
+//! file `faults.rs` of each world.
+
+pub mod fast;
+pub mod turmoil;
+
+use std::time::Duration;
+
+use crate::history::History;
+
+/// What came of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    /// The whole truth about it.
+    pub history: History,
+    /// The steps that never fired, by index: the script does not fit the protocol (any more).
+    pub stale: Vec<usize>,
+    /// The run was stopped because it did not come to an end: it did this many things.
+    pub runaway: Option<u64>,
+}
+
+/// TCP's first retransmission comes after this, each further one after twice the time. Linux' lower bound.
+const RTO: Duration = Duration::from_millis(200);
+/// No two retransmissions are further apart. Linux' upper bound.
+const RTO_MAX: Duration = Duration::from_secs(120);
+/// A SYN is repeated after this, then after twice the time, and so on.
+const SYN_RTO: Duration = Duration::from_secs(1);
+/// So often; then the connect fails.
+const SYN_RETRIES: u32 = 6;
+/// How many bytes a peer may send without being read.
+const WINDOW: usize = 64 * 1024;
+
+/// When TCP sends what was sent `after` ago again, counted from the first time: the first retransmission that is not
+/// before `not_before`.
+fn retransmission(not_before: Duration) -> Duration {
+    let (mut at, mut rto) = (RTO, RTO * 2);
+    while at < not_before {
+        at += rto;
+        rto = (rto * 2).min(RTO_MAX);
+    }
+    at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retransmissions_double() {
+        let at = |millis| retransmission(Duration::from_millis(millis)).as_millis();
+        assert_eq!(
+            [at(0), at(201), at(601), at(700), at(1401)],
+            [200, 600, 1400, 1400, 3000]
+        );
+    }
+}

@@ -1,0 +1,4 @@
+//! What the transcripts need: commands in, lines out.
+
+mod print;
+pub(crate) mod stage;

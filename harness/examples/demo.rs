@@ -16,6 +16,7 @@ fn main() {
                 println!("   {} {:?}", x.checker.name, x.verdict);
             }
         }
+        if std::env::var("T").is_ok() { println!("{}", report::timeline::timeline(&j.run.history)); }
         if std::env::var("H").is_ok() {
             println!("{}", String::from_utf8(j.run.history.to_jsonl()).unwrap());
         }

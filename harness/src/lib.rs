@@ -12,6 +12,7 @@ mod host;
 pub mod judge;
 pub mod plan;
 pub mod presets;
+pub mod report;
 pub mod scenario;
 mod stage;
 pub mod worlds;

@@ -49,7 +49,7 @@ impl Registry {
 }
 
 fn why(outcome: Result<UrlId, Refusal>) -> Why {
-    let refusal = outcome.unwrap_err();
+    let refusal = outcome.expect_err("the gate must not admit it");
     assert_eq!(refusal.status, 401);
     refusal.why
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use unplug_mocks::exec::{Config, ExecServer, INBOX_MAX, Input, News, Output, Preset};
 use unplug_reconnect::id::{ConnId, ConnIds, ProcessId, Purpose};
-use unplug_reconnect::seed::Seed;
+use unplug_reconnect::seed::{Rng, Seed};
 use unplug_reconnect::time::Time;
 
 const HELLO: &str = r#"{"id":1,"method":"initialize","params":{"clientName":"test"}}"#;
@@ -25,7 +25,10 @@ struct Talk {
 impl Talk {
     fn new(version: &str, seed: u64) -> Self {
         Self {
-            server: ExecServer::new(Config::new(Preset::named(version).unwrap(), Seed(seed))),
+            server: ExecServer::new(Config::new(
+                Preset::named(version).expect("the tests name presets"),
+                Seed(seed),
+            )),
             now: Time::ZERO,
         }
     }
@@ -124,6 +127,10 @@ fn a_full_inbox_is_known_to_who_asks() {
     assert!(talk.server.has_room(conn()));
 }
 
+fn below(rng: &mut Rng, bound: usize) -> usize {
+    usize::try_from(rng.below(bound as u64)).expect("less than a usize")
+}
+
 /// A run of damaged and whole frames, cuts, faults and congestion, all drawn from the seed.
 fn storm(version: &str, seed: u64) -> Vec<Output> {
     let mut talk = Talk::new(version, seed);
@@ -134,7 +141,7 @@ fn storm(version: &str, seed: u64) -> Vec<Output> {
     for _ in 0..200 {
         talk.now = talk.now + Duration::from_millis(rng.below(400));
         let frames = [HELLO, INITIALIZED, START, WRITE, POLL, RESUME];
-        let frame = frames[usize::try_from(rng.below(6)).unwrap()];
+        let frame = frames[below(&mut rng, frames.len())];
         let process = ProcessId::from("p");
         let input = match rng.below(10) {
             0 => {
@@ -144,11 +151,9 @@ fn storm(version: &str, seed: u64) -> Vec<Output> {
             }
             1 => {
                 let mut text = frame.to_owned();
-                let at = usize::try_from(rng.below(text.len() as u64)).unwrap();
-                text.replace_range(
-                    at..=at,
-                    ["", "{", "\"", "9", "null"][usize::try_from(rng.below(5)).unwrap()],
-                );
+                let at = below(&mut rng, text.len());
+                let damage = ["", "{", "\"", "9", "null"];
+                text.replace_range(at..=at, damage[below(&mut rng, damage.len())]);
                 Input::Text { conn, text }
             }
             2 => Input::Congested { conn },

@@ -166,7 +166,10 @@ impl Credential {
         let stale_at = self
             .policy
             .refresh
-            .map(|refresh| now + refresh.lifetime.saturating_sub(refresh.window));
+            .map(|refresh| refresh.lifetime.saturating_sub(refresh.window))
+            // A URL that is stale on arrival would be replaced without an end.
+            .filter(|fresh| !fresh.is_zero())
+            .map(|fresh| now + fresh);
         self.state = State::Holding {
             url: Arc::clone(&url),
             stale_at,

@@ -1,35 +1,23 @@
-//! How a client's attempts to connect follow each other, against its policy.
+//! How a client's attempts to connect follow each other, as far as a history tells.
 
-use std::time::Duration;
-
-use unplug_reconnect::backoff::Backoff;
 use unplug_reconnect::id::{ConnId, Purpose};
 use unplug_reconnect::policy::{Policy, Recovery, Retry, Reuse, SessionMode, StillAttached};
 use unplug_reconnect::time::Time;
 
-use super::Verdict;
 use super::handles::{clients, downed};
 use super::retries::policy;
-use super::words::length;
 use crate::fault::Fault;
 use crate::history::{DialError, Dir, Entry, Event, History, Kind, ResumeRefusal};
 
-/// How early an attempt may begin: the grain of timers.
-const EARLY: Duration = Duration::from_millis(1);
-/// How late an attempt may begin: worlds with ticks are coarse.
-const LATE: Duration = Duration::from_millis(25);
-/// Backoffs are at their cap by this delay.
-const CAPPED: u32 = 64;
-
 /// The way from no connection to a usable one, over as many attempts as it takes.
 #[derive(Default)]
-struct Effort {
+pub(super) struct Effort {
     /// Whether a session is to be resumed.
-    resumes: bool,
+    pub(super) resumes: bool,
     /// When its first attempt began.
-    began: Option<Time>,
+    pub(super) began: Option<Time>,
     /// Attempts begun.
-    attempts: u32,
+    pub(super) attempts: u32,
     /// The connection or the request to the issuer of the attempt that is under way.
     conn: Option<ConnId>,
     /// Whether the issuer gave out a URL for it.
@@ -39,23 +27,23 @@ struct Effort {
     /// Whether the attempt under way was told that the session is still attached elsewhere.
     still_attached: bool,
     /// When such a refusal last began the window anew.
-    extended: Option<Time>,
+    pub(super) extended: Option<Time>,
     /// Whether an attempt was refused in a way that may begin the backoff anew.
-    uneven: bool,
+    pub(super) uneven: bool,
     /// Whether a fresh URL was tried at once after a 401 (exec-server sheet, 8).
     refreshed: bool,
 }
 
 /// The end of an attempt, or the loss of a usable connection.
 #[derive(Clone, Copy)]
-struct After {
-    conn: ConnId,
-    t: Time,
-    what: Ended,
+pub(super) struct After {
+    pub(super) conn: ConnId,
+    pub(super) t: Time,
+    pub(super) what: Ended,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Ended {
+pub(super) enum Ended {
     /// A usable connection was lost.
     Lost,
     /// An attempt failed.
@@ -67,14 +55,14 @@ enum Ended {
 }
 
 /// An attempt begins.
-struct Begun<'a> {
-    who: usize,
-    conn: ConnId,
-    t: Time,
-    policy: &'a Policy,
-    retry: Retry,
-    effort: &'a Effort,
-    after: Option<After>,
+pub(super) struct Begun<'a> {
+    pub(super) who: usize,
+    pub(super) conn: ConnId,
+    pub(super) t: Time,
+    pub(super) policy: &'a Policy,
+    pub(super) retry: Retry,
+    pub(super) effort: &'a Effort,
+    pub(super) after: Option<After>,
 }
 
 /// One client.
@@ -87,14 +75,14 @@ struct Client<'a> {
 }
 
 /// The efforts of all clients, as far as a history was read.
-struct Efforts<'a> {
+pub(super) struct Efforts<'a> {
     history: &'a History,
     dialers: Vec<usize>,
     clients: Vec<Option<Client<'a>>>,
 }
 
 impl<'a> Efforts<'a> {
-    fn new(history: &'a History) -> Self {
+    pub(super) fn new(history: &'a History) -> Self {
         let client = |who| {
             policy(history, who).map(|policy| Client {
                 policy,
@@ -112,7 +100,7 @@ impl<'a> Efforts<'a> {
     }
 
     /// Reads one entry and says which attempt begins in it, if one does.
-    fn read(&mut self, entry: &Entry) -> Option<Begun<'_>> {
+    pub(super) fn read(&mut self, entry: &Entry) -> Option<Begun<'_>> {
         if let Event::ResumeRefused { conn, .. } | Event::IssueRefused { conn, .. } = &entry.event {
             let who = *self.dialers.get(conn.client() as usize)?;
             let effort = self.clients[who]
@@ -263,123 +251,4 @@ impl Client<'_> {
         }
         effort.uneven |= effort.still_attached || conn.purpose() == Purpose::Fetch;
     }
-}
-
-/// The wait between two attempts must be one that the policy allows: too short and clients crowd a server that is coming
-/// back, too long and callers wait for nothing.
-///
-/// A client that was stalled is not judged. The first attempt after a loss may begin at once. A policy that opens a
-/// fresh session dials when it is asked to, so only the shortest wait counts.
-pub(super) fn backoff_within_policy(history: &History) -> Verdict {
-    let mut efforts = Efforts::new(history);
-    let mut tested = false;
-    for entry in &history.entries {
-        let Some(begun) = efforts.read(entry) else {
-            continue;
-        };
-        let Some(after) = begun.after.filter(|after| after.what != Ended::Stale) else {
-            continue;
-        };
-        tested = true;
-        let wait = begun.t.since(after.t);
-        let (shortest, longest) = begun.bounds(after);
-        if shortest <= wait + EARLY && longest.is_none_or(|longest| wait <= longest + LATE) {
-            continue;
-        }
-        let failed = if after.what == Ended::Lost {
-            "was lost"
-        } else {
-            "failed"
-        };
-        let limit = match longest.filter(|longest| *longest < wait) {
-            Some(longest) => format!("at most {}", length(longest)),
-            None => format!("at least {}", length(shortest)),
-        };
-        let (client, conn, other, wait) = (history.name(begun.who), begun.conn, after.conn, length(wait));
-        return Verdict::Fail(format!(
-            "{client} dialed {conn} {wait} after {other} {failed}, but its policy waits {limit}"
-        ));
-    }
-    Verdict::held(tested)
-}
-
-impl Begun<'_> {
-    /// The shortest wait before this attempt, and the longest one if there is one.
-    fn bounds(&self, after: After) -> (Duration, Option<Duration>) {
-        let Policy {
-            credential,
-            connect_timeout,
-            initialize_timeout,
-            ..
-        } = self.policy;
-        let backoff = &self.retry.backoff;
-        // A proactive client may wait for a URL, and its requests for one are not told from those made ahead.
-        let bounded = self.policy.session == SessionMode::Resume && credential.refresh.is_none();
-        if after.what == Ended::Lost {
-            let longest = longest(backoff) + *connect_timeout + *initialize_timeout;
-            return (Duration::ZERO, bounded.then_some(longest));
-        }
-        let failed = self.effort.attempts.saturating_sub(1);
-        let (mut low, mut high) = (
-            backoff.bounds(failed.saturating_sub(1)).0,
-            backoff.bounds(failed).1,
-        );
-        if self.effort.uneven {
-            low = backoff.bounds(0).0;
-        }
-        if after.conn.purpose() == Purpose::Fetch {
-            low = low.min(credential.backoff.bounds(0).0);
-            high = high.max(credential.backoff.bounds(failed).1);
-        }
-        (low, (bounded && after.what == Ended::Failed).then_some(high))
-    }
-}
-
-fn longest(backoff: &Backoff) -> Duration {
-    backoff.bounds(CAPPED).1
-}
-
-/// A client must try no more often and no longer than its policy allows: its callers wait that long for the truth.
-pub(super) fn attempts_within_budget(history: &History) -> Verdict {
-    let mut efforts = Efforts::new(history);
-    let mut tested = false;
-    for entry in &history.entries {
-        let Some(Begun {
-            who,
-            conn,
-            t,
-            policy,
-            retry,
-            effort,
-            after,
-        }) = efforts.read(entry)
-        else {
-            continue;
-        };
-        tested |= after.is_some();
-        let client = history.name(who);
-        let attempts_max = if retry.window.is_zero() {
-            Some(1)
-        } else {
-            retry.attempts_max
-        };
-        if let Some(max) = attempts_max.filter(|max| *max < effort.attempts && effort.extended.is_none()) {
-            let attempts = effort.attempts;
-            return Verdict::Fail(format!(
-                "{client} began attempt {attempts} on {conn}, but its policy allows {max}"
-            ));
-        }
-        let proactive = policy.credential.refresh.is_some() && !effort.resumes;
-        let Some(began) = effort.extended.or(effort.began).filter(|_| !proactive) else {
-            continue;
-        };
-        let tried = t.since(began);
-        if retry.window + LATE < tried {
-            let (tried, window) = (length(tried), length(retry.window));
-            return Verdict::Fail(format!(
-                "{client} dialed {conn} after it had tried for {tried}, but its policy tries for {window}"
-            ));
-        }
-    }
-    Verdict::held(tested)
 }

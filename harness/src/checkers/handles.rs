@@ -172,8 +172,6 @@ impl<'a> Handles<'a> {
             let index = self.of_session(*session, process)?;
             self.all[index].ended = true;
             Some(index)
-        } else if let Event::ProcessClosed { session, process, .. } = event {
-            self.of_session(*session, process)
         } else if let Event::SessionExpired { session } = event {
             let of_session = |handle: &&mut Handle<'_>| handle.session == Some(*session);
             self.all

@@ -25,7 +25,8 @@ fn count<'a>(counts: &mut Counts<'a>, read: &Read<'a>) {
 
 /// A write that its caller was told is applied must have been read: the agent waits for its effect.
 ///
-/// Excused is a process that had ended before the caller was told, and one whose server crashed.
+/// Excused is a process that had ended before the caller was told, and one whose server crashed. A write that arrived in
+/// pieces is untorn's matter.
 pub(super) fn accepted_means_applied(history: &History) -> Verdict {
     let mut pipes = Pipes::new(history);
     let mut counts = Counts::new();
@@ -58,7 +59,7 @@ pub(super) fn accepted_means_applied(history: &History) -> Verdict {
                 *left -= 1;
                 true
             }
-            None => write.read,
+            None => write.read || write.torn,
         };
         if !read {
             let (client, name, process) = (history.name(handle.client), name(write), handle.process);

@@ -19,6 +19,8 @@ pub(super) struct Write<'a> {
     pub(super) data: &'a [u8],
     /// Whether the process has read it.
     pub(super) read: bool,
+    /// Whether the process has read something else in its place.
+    pub(super) torn: bool,
 }
 
 /// What a process read from its stdin.
@@ -57,13 +59,14 @@ pub(super) struct Pipes<'a> {
     pub(super) handles: Handles<'a>,
     writes: Vec<Pipe<'a>>,
     by_call: BTreeMap<(usize, CallId), (usize, usize)>,
+    /// Whether a write was asked for whose key only its request tells.
+    unkeyed: bool,
 }
 
 /// The stdin of one process.
 #[derive(Debug, Default)]
 struct Pipe<'a> {
     writes: Vec<Write<'a>>,
-    by_id: BTreeMap<WriteId, usize>,
     /// Behind the last write that was read.
     next: usize,
 }
@@ -74,6 +77,7 @@ impl<'a> Pipes<'a> {
             handles: Handles::new(history),
             writes: Vec::new(),
             by_call: BTreeMap::new(),
+            unkeyed: false,
         }
     }
 
@@ -105,7 +109,7 @@ impl<'a> Pipes<'a> {
             dir: Dir::C2s, frame, ..
         } = &entry.event
         {
-            if let (Some(id), Some(call)) = (frame.write, frame.call) {
+            if let (true, Some(id), Some(call)) = (self.unkeyed, frame.write, frame.call) {
                 self.on_keyed(entry.who, call, id);
             }
         } else if let Event::Stdin {
@@ -145,34 +149,33 @@ impl<'a> Pipes<'a> {
         let position = pipe.writes.len();
         pipe.writes.push(Write {
             call,
-            id: None,
+            id: call.write,
             data,
             read: false,
+            torn: false,
         });
         self.by_call.insert((who, call.call), (handle, position));
-        if let Some(id) = call.write {
-            self.on_keyed(who, call.call, id);
-        }
+        self.unkeyed |= call.write.is_none();
     }
 
     fn on_keyed(&mut self, who: usize, call: CallId, id: WriteId) {
         let Some((handle, position)) = self.find(who, call) else {
             return;
         };
-        let pipe = self.pipe(handle);
-        if pipe.writes[position].id.is_none() {
-            pipe.writes[position].id = Some(id);
-            pipe.by_id.insert(id, position);
-        }
+        let write = &mut self.pipe(handle).writes[position];
+        write.id = write.id.or(Some(id));
     }
 }
 
 impl Pipe<'_> {
     /// Uses up one write for what was read.
     fn take(&mut self, id: Option<WriteId>, data: &[u8]) -> What {
-        let position = match id.and_then(|id| self.by_id.get(&id)) {
-            Some(&position) if self.writes[position].data != data => return What::Torn(position),
-            Some(&position) => Some(position),
+        let position = match id.and_then(|id| self.named(id)) {
+            Some(position) if self.writes[position].data != data => {
+                self.writes[position].torn = true;
+                return What::Torn(position);
+            }
+            Some(position) => Some(position),
             None => self.find(data),
         };
         match position {
@@ -184,6 +187,16 @@ impl Pipe<'_> {
             }
             None => What::Unasked,
         }
+    }
+
+    /// The write with this key. Clients count keys from 1, so that the place is mostly known.
+    fn named(&self, id: WriteId) -> Option<usize> {
+        let has = |write: &Write<'_>| write.id == Some(id);
+        let guess = usize::try_from(id.number())
+            .ok()
+            .and_then(|number| number.checked_sub(1));
+        let hit = guess.filter(|guess| self.writes.get(*guess).is_some_and(has));
+        hit.or_else(|| self.writes.iter().rposition(has))
     }
 
     /// The write that bytes without a key belong to. Equal writes cannot be told apart: the reading that keeps most of

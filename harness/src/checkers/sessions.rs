@@ -7,7 +7,8 @@ use unplug_reconnect::id::{ConnId, ProcessId, Purpose, SessionNumber};
 use unplug_reconnect::time::Time;
 
 use super::Verdict;
-use super::handles::{Handles, downed, is_client};
+use super::handles::{Handles, is_client};
+use super::leases::{Lease, Leases};
 use super::words::ends_a_process;
 use crate::fault::Fault;
 use crate::history::{Dir, Entry, Event, History, Kind};
@@ -17,65 +18,6 @@ const TERMINATED: [i32; 2] = [-1, 137];
 
 /// How late a server may act on a deadline: worlds with ticks are coarse.
 const LATE: Duration = Duration::from_millis(25);
-
-/// The sessions of all servers: which connection each is attached to, and until when its lease runs if it is not.
-#[derive(Default)]
-struct Leases {
-    by_session: BTreeMap<SessionNumber, Lease>,
-    by_conn: BTreeMap<ConnId, SessionNumber>,
-}
-
-struct Lease {
-    server: usize,
-    conn: Option<ConnId>,
-    until: Option<Time>,
-    gone: bool,
-}
-
-impl Leases {
-    fn read(&mut self, history: &History, entry: &Entry) {
-        if let Event::SessionOpened { session, conn } | Event::SessionResumed { session, conn } = &entry.event
-        {
-            let lease = Lease {
-                server: entry.who,
-                conn: Some(*conn),
-                until: None,
-                gone: false,
-            };
-            self.by_session.insert(*session, lease);
-            self.by_conn.insert(*conn, *session);
-        } else if let Event::Detached { session, conn, until } = &entry.event {
-            if let Some(lease) = self
-                .by_session
-                .get_mut(session)
-                .filter(|lease| lease.conn == Some(*conn))
-            {
-                lease.conn = None;
-                lease.until = Some(*until);
-            }
-        } else if let Event::SessionExpired { session } = &entry.event {
-            self.by_session
-                .entry(*session)
-                .and_modify(|lease| lease.gone = true);
-        } else if let Event::Fault { fault, .. } = &entry.event
-            && let Some(host) = downed(fault)
-        {
-            let lost = self
-                .by_session
-                .values_mut()
-                .filter(|lease| history.name(lease.server) == host);
-            lost.for_each(|lease| lease.gone = true);
-        }
-    }
-
-    fn until(&self, session: SessionNumber) -> Option<Time> {
-        self.by_session.get(&session).and_then(|lease| lease.until)
-    }
-
-    fn is_gone(&self, session: SessionNumber) -> bool {
-        self.by_session.get(&session).is_some_and(|lease| lease.gone)
-    }
-}
 
 /// A process must outlive its connection for as long as the lease of its session runs: the build that an agent started
 /// must still be there after a blip.
@@ -116,14 +58,6 @@ struct Survival<'a> {
 
 impl<'a> Survival<'a> {
     fn read(&mut self, entry: &'a Entry) -> Option<String> {
-        if let Event::SessionOpened { session, .. } | Event::SessionResumed { session, .. } = &entry.event
-            && self.leases.is_gone(*session)
-        {
-            return Some(format!(
-                "{} resumed {session}, which it had lost",
-                self.history.name(entry.who)
-            ));
-        }
         let about = self.handles.read(entry);
         self.leases.read(self.history, entry);
         if let Event::Lost { .. } = &entry.event {
@@ -248,16 +182,6 @@ pub(super) fn no_orphan(history: &History) -> Verdict {
     let mut leases = Leases::default();
     let end = history.header.until;
     for entry in &history.entries {
-        if let Event::SessionResumed { session, .. } = &entry.event
-            && let Some(until) = leases.until(*session)
-            && !leases.is_gone(*session)
-            && until + LATE < entry.t
-        {
-            let server = history.name(entry.who);
-            return Verdict::Fail(format!(
-                "{server} resumed {session}, whose lease was over at {until}"
-            ));
-        }
         handles.read(entry);
         leases.read(history, entry);
     }

@@ -41,6 +41,9 @@ pub struct Header {
     /// How soon clients must be usable again after the last fault is over, if the scenario says so.
     #[serde(default, with = "length::option", skip_serializing_if = "Option::is_none")]
     pub recovered_within: Option<Duration>,
+    /// Whether nothing in the script is a reason for a client to dial again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stays_connected: bool,
 }
 
 /// One who takes part.

@@ -62,6 +62,7 @@ impl Plan {
                 .map(|step| step_plan(scenario, step, &index))
                 .collect(),
             recovered_within: scenario.expect.recovered_within,
+            stays_connected: scenario.expect.stays_connected,
         }
     }
 }

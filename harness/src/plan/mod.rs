@@ -32,6 +32,8 @@ pub struct Plan {
     pub steps: Vec<StepPlan>,
     /// How soon clients must be usable after the last fault is over.
     pub recovered_within: Option<Duration>,
+    /// Whether nothing in the script is a reason to dial again.
+    pub stays_connected: bool,
 }
 
 /// The quality of a link.
@@ -209,6 +211,7 @@ impl Plan {
             until: self.until,
             hosts: self.hosts.iter().map(HostPlan::describe).collect(),
             recovered_within: self.recovered_within,
+            stays_connected: self.stays_connected,
         }
     }
 

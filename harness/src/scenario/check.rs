@@ -5,6 +5,7 @@
 
 mod steps;
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use toml::Spanned;
@@ -147,6 +148,17 @@ impl Check<'_> {
         self.unique("case", &paths.collect::<Vec<_>>());
         for (i, case) in self.scenario.cases.iter().enumerate() {
             let path = format!("case.{i}");
+            let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.+".contains(&byte);
+            if case
+                .name
+                .as_ref()
+                .is_some_and(|name| name.is_empty() || !name.bytes().all(fits))
+            {
+                let message = "this cannot be the name of a case";
+                let problem = Problem::at(self.place(&format!("{path}.name")), message);
+                self.problems
+                    .push(problem.help("the name of a case is of letters, digits and -_.+"));
+            }
             if let Some(policy) = &case.policy {
                 self.known(&format!("{path}.policy"), "policy", policy, self.names.policies);
             }
@@ -229,14 +241,16 @@ impl Check<'_> {
 
     /// Names of which no two may be the same.
     fn unique(&mut self, noun: &str, names: &[(String, &str)]) {
-        for (i, (path, name)) in names.iter().enumerate() {
-            if let Some((first, _)) = names[..i].iter().find(|(_, other)| other == name) {
-                let line = self.text[..self.place(first).start].matches('\n').count() + 1;
-                let message = format!("two {noun}s are called `{name}`");
-                let problem = Problem::at(self.place(path), message).label("the second one");
-                self.problems
-                    .push(problem.help(format!("the first one is on line {line}")));
-            }
+        let mut first: BTreeMap<&str, &str> = BTreeMap::new();
+        for (path, name) in names {
+            let Some(first) = first.insert(name, path) else {
+                continue;
+            };
+            let line = self.text[..self.place(first).start].matches('\n').count() + 1;
+            let message = format!("two {noun}s are called `{name}`");
+            let problem = Problem::at(self.place(path), message).label("the second one");
+            self.problems
+                .push(problem.help(format!("the first one is on line {line}")));
         }
     }
 

@@ -53,21 +53,22 @@ pub struct Scenario {
     pub link: Link,
     /// The clients: the subjects of the run.
     #[serde(rename = "client")]
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1, max = 10_000))]
     pub clients: Vec<Client>,
     /// The servers that the clients talk to.
     #[serde(rename = "server")]
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1, max = 10_000))]
     pub servers: Vec<Server>,
     /// What happens, in any order.
     #[serde(rename = "step")]
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1, max = 10_000))]
     pub steps: Vec<Step>,
     /// What must come of it.
     #[serde(default, skip_serializing_if = "is_default")]
     pub expect: Expect,
     /// The same script with other subjects.
     #[serde(rename = "case", default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 1000))]
     pub cases: Vec<Case>,
 }
 
@@ -180,6 +181,9 @@ pub struct Expect {
     /// Every client that lost its connection is up again within this length.
     #[serde(with = "MaybeLength", skip_serializing_if = "Option::is_none")]
     pub recovered_within: Option<Duration>,
+    /// No client dials a second time: nothing here is a reason to.
+    #[serde(skip_serializing_if = "is_default")]
+    pub stays_connected: bool,
 }
 
 /// What the checkers of a run must say, if none of them is to fail.
@@ -236,7 +240,7 @@ pub struct Case {
     /// The mistake that is planted in all exec servers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bug: Option<String>,
-    /// What must come of it. Replaces verdict and failing checkers; `recovered_within` stays unless it is given.
+    /// What must come of it. Replaces verdict and failing checkers; the rest stays unless it is given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expect: Option<Expect>,
 }
@@ -295,6 +299,7 @@ impl Scenario {
         if let Some(expect) = &case.expect {
             other.expect = Expect {
                 recovered_within: expect.recovered_within.or(self.expect.recovered_within),
+                stays_connected: expect.stays_connected || self.expect.stays_connected,
                 ..expect.clone()
             };
         }

@@ -23,10 +23,18 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// The most characters of a message: it may quote a file that is not meant to be read.
+    const LONGEST: usize = 400;
+
     /// A problem with the file as a whole.
     pub(super) fn new(message: impl Into<String>) -> Self {
+        let mut message = message.into();
+        if let Some((cut, _)) = message.char_indices().nth(Self::LONGEST) {
+            message.truncate(cut);
+            message.push('…');
+        }
         Self {
-            message: message.into(),
+            message,
             span: None,
             label: None,
             help: None,
@@ -142,6 +150,7 @@ impl Refused {
         for problem in self.problems.iter().take(Self::SHOWN) {
             let view = View {
                 file: Lines(&self.file),
+                place: self.place(problem),
                 problem,
             };
             handler
@@ -171,6 +180,7 @@ impl Error for Refused {}
 #[derive(Debug)]
 struct View<'a> {
     file: Lines<'a>,
+    place: Option<(usize, usize)>,
     problem: &'a Problem,
 }
 
@@ -182,6 +192,14 @@ struct Lines<'a>(&'a NamedSource<String>);
 impl Lines<'_> {
     /// What to ask miette for, so that it shows the lines to which a problem points and no others.
     const CONTEXT: usize = 1;
+
+    /// The whole lines around a place.
+    fn around(&self, start: usize, end: usize) -> Range<usize> {
+        let text = self.0.inner();
+        let before = text.get(..start).and_then(|text| text.rfind('\n'));
+        let after = text.get(end..).and_then(|text| text.find('\n'));
+        before.map_or(0, |newline| newline + 1)..after.map_or(text.len(), |length| end + length)
+    }
 }
 
 impl SourceCode for Lines<'_> {
@@ -194,21 +212,26 @@ impl SourceCode for Lines<'_> {
         if before < Self::CONTEXT {
             return self.0.read_span(span, before, after);
         }
-        let (text, start, end) = (self.0.inner(), span.offset(), span.offset() + span.len());
-        let start = text
-            .get(..start)
-            .and_then(|text| text.rfind('\n'))
-            .map_or(0, |newline| newline + 1);
-        let end = text
-            .get(end..)
-            .and_then(|text| text.find('\n'))
-            .map_or(text.len(), |length| end + length);
-        self.0.read_span(&(start..end).into(), 0, 0)
+        let lines = self.around(span.offset(), span.offset() + span.len());
+        self.0.read_span(&lines.into(), 0, 0)
+    }
+}
+
+impl View<'_> {
+    /// Lines of which nobody would find the place are named and not shown.
+    const SHOWN: usize = 1000;
+
+    fn is_shown(&self) -> bool {
+        let span = self.problem.span.as_ref();
+        span.is_some_and(|span| self.file.around(span.start, span.end).len() <= Self::SHOWN)
     }
 }
 
 impl fmt::Display for View<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((line, column)) = self.place.filter(|_| !self.is_shown()) {
+            write!(f, "{}:{line}:{column}: ", self.file.0.name())?;
+        }
         f.write_str(&self.problem.message)
     }
 }
@@ -221,7 +244,7 @@ impl Diagnostic for View<'_> {
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        self.problem.span.is_some().then_some(&self.file as _)
+        self.is_shown().then_some(&self.file as _)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {

@@ -57,9 +57,14 @@ impl Walk {
         if let Some(table) = node.get_ref().as_table() {
             self.table(schema, table, node.span(), name);
         } else if let Some(items) = node.get_ref().as_array() {
-            items
-                .iter()
-                .for_each(|item| self.value(&schema["items"], item, name));
+            let most = schema["maxItems"].as_u64().unwrap_or(u64::MAX);
+            if most < items.len() as u64 {
+                let message = format!("{} times `{name}` is too much: {most} at most", items.len());
+                return self.problems.push(Problem::at(node.span(), message));
+            }
+            for item in items.iter() {
+                self.value(&schema["items"], item, name);
+            }
         } else if let Some(number) = node.get_ref().as_integer() {
             self.number(schema, number, node.span(), name);
         } else if let (Some(text), "length of time") = (node.get_ref().as_str(), noun.as_str())

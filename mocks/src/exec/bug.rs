@@ -55,6 +55,8 @@ pub enum Bug {
     KeepAfterExpiry,
     /// A resume of an unknown session succeeds, with a new and empty session of that id.
     ReviveDead,
+    /// A resume of a session that is attached succeeds: the owner is evicted without a word.
+    AttachTwice,
 }
 
 /// How late [`Bug::AckBeforeApply`] hands a write over.
@@ -66,7 +68,7 @@ pub(super) const OUTPUT_HOLD: Duration = Duration::from_millis(150);
 /// How long [`Bug::ReorderWrites`] waits for a second write.
 pub(super) const WRITE_HOLD: Duration = Duration::from_millis(100);
 
-/// A write that was answered and not yet handed over.
+/// A write on its way to its process; with a planted bug it may be answered before it arrives.
 #[derive(Debug)]
 pub(super) struct LateWrite {
     pub(super) due: Time,

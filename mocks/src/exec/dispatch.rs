@@ -218,6 +218,10 @@ impl ExecServer {
             .and_then(|key| self.sessions.get(&key))
             .map(|session| session.attachment);
         let (why, code, text) = match (asked, attachment) {
+            (Some(key), Some(Attachment::Attached { .. })) if self.shared.has(Bug::AttachTwice) => {
+                self.attach(key, conn, now);
+                return Ok((key, id));
+            }
             (Some(_), Some(Attachment::Attached { .. })) => (
                 ResumeRefusal::StillAttached,
                 self.shared.preset.still_attached_code,

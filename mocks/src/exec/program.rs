@@ -418,4 +418,33 @@ mod tests {
         }
         assert_eq!(printed, 4);
     }
+
+    fn script(does: &str, has_stdin: bool) -> Program {
+        let script = serde_json::from_str(&format!(r#"{{"argv":["x"],"does":{does}}}"#)).unwrap();
+        Program::spawn(&["x".to_owned()], &[Arc::new(script)], has_stdin, Time::ZERO).unwrap()
+    }
+
+    #[test]
+    fn a_script_copies_what_came_before_it_listened_and_leaves_without_stdin() {
+        let does = r#"[{"at_ms":200,"copy":"stdin"}]"#;
+        let now = Time::from_millis(200);
+        assert!(matches!(script(does, false).act(now), Act::Exit(0)));
+        let mut cat = script(does, true);
+        let mut says = Vec::new();
+        cat.read(&Chunk::from("early"), &mut says);
+        assert!(says.is_empty());
+        assert!(matches!(cat.act(now), Act::Print(Stream::Stdout, chunk) if chunk == Chunk::from("early")));
+        assert!(matches!(cat.act(now), Act::Nothing));
+        cat.read(&Chunk::from("late"), &mut says);
+        assert_eq!((says.len(), cat.due()), (1, None));
+    }
+
+    #[test]
+    fn a_blocked_script_goes_on_as_much_later() {
+        let mut blocked = script(r#"[{"at_ms":100,"stdout":"a"},{"at_ms":300,"exit":3}]"#, true);
+        blocked.delay_to(Time::from_millis(600));
+        assert!(matches!(blocked.act(Time::from_millis(600)), Act::Print(..)));
+        assert_eq!(blocked.due(), Some(Time::from_millis(800)));
+        assert!(matches!(blocked.act(Time::from_millis(800)), Act::Exit(3)));
+    }
 }

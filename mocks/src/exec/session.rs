@@ -318,32 +318,13 @@ impl Session {
             let why = RpcError::new(INTERNAL_ERROR, "failed to write to process stdin");
             return shared.answer_in(&place, origin, Err(why), now);
         }
-        let hold = if shared.has(Bug::AckBeforeApply) {
-            Some(APPLY_DELAY)
-        } else if shared.has(Bug::ReorderWrites) && process.mischief.writes.is_empty() {
-            Some(WRITE_HOLD)
-        } else {
-            None
+        let write = LateWrite {
+            due: now,
+            conn: origin.conn,
+            write: write_id,
+            chunk,
         };
-        if let Some(hold) = hold {
-            shared.applied(&origin);
-            process.mischief.writes.push_back(LateWrite {
-                due: now + hold,
-                conn: origin.conn,
-                write: write_id,
-                chunk,
-            });
-            shared.answer_in(&place, origin, answer, now);
-        } else {
-            process.hand_over(write_id.as_deref(), &chunk, &place, shared);
-            shared.applied(&origin);
-            shared.answer_in(&place, origin, answer, now);
-            process.react(&chunk, &place, shared, now);
-            if let Some(held) = process.mischief.writes.pop_front() {
-                process.hand_over(held.write.as_deref(), &held.chunk, &place, shared);
-                process.react(&held.chunk, &place, shared, now);
-            }
-        }
+        apply(process, origin, write, &place, shared, now);
         process.arm(&place, shared);
     }
 
@@ -377,5 +358,40 @@ impl Session {
         let place = self.place(shared);
         let result = TerminateResult { running };
         shared.answer_in(&place, origin, Ok(Reply::Terminate(result)), now);
+    }
+}
+
+/// Hands an accepted write over and answers it, in the order that a planted bug leaves.
+fn apply(
+    process: &mut Process,
+    origin: Origin,
+    mut write: LateWrite,
+    place: &Place,
+    shared: &mut Shared,
+    now: Time,
+) {
+    let answer = Ok(Reply::Write(WriteResult {
+        status: WriteStatus::Accepted,
+    }));
+    let hold = if shared.has(Bug::AckBeforeApply) {
+        Some(APPLY_DELAY)
+    } else if shared.has(Bug::ReorderWrites) && process.mischief.writes.is_empty() {
+        Some(WRITE_HOLD)
+    } else {
+        None
+    };
+    if let Some(hold) = hold {
+        shared.applied(&origin);
+        write.due = now + hold;
+        process.mischief.writes.push_back(write);
+        return shared.answer_in(place, origin, answer, now);
+    }
+    process.hand_over(write.write.as_deref(), &write.chunk, place, shared);
+    shared.applied(&origin);
+    shared.answer_in(place, origin, answer, now);
+    process.react(&write.chunk, place, shared, now);
+    if let Some(held) = process.mischief.writes.pop_front() {
+        process.hand_over(held.write.as_deref(), &held.chunk, place, shared);
+        process.react(&held.chunk, place, shared, now);
     }
 }

@@ -142,43 +142,46 @@ fn news_line(news: &News, sessions: &mut Sessions) -> String {
             Some(request) => format!("applied {conn} {request} {method}"),
             None => format!("applied {conn} {method}"),
         },
-        News::ProcessStarted { session, process } => format!("started {} {process}", name(session)),
+        News::ProcessStarted { session, .. }
+        | News::Stdin { session, .. }
+        | News::Printed { session, .. }
+        | News::Exited { session, .. }
+        | News::ProcessClosed { session, .. }
+        | News::ProcessReaped { session, .. }
+        | News::Evicted { session, .. } => process_line(news, &name(session)),
+    }
+}
+
+fn process_line(news: &News, session: &str) -> String {
+    match news {
+        News::ProcessStarted { process, .. } => format!("started {session} {process}"),
         News::Stdin {
-            session,
             process,
             write,
             chunk,
-        } => {
-            let write = write.as_deref().unwrap_or("-");
-            format!("stdin {} {process} w{write} {}", name(session), bytes(chunk))
-        }
-        News::Printed {
-            session,
-            process,
-            seq,
-            chunk,
             ..
         } => {
-            format!("printed {} {process} {seq} {}", name(session), bytes(chunk))
+            let write = write.as_deref().unwrap_or("-");
+            format!("stdin {session} {process} w{write} {}", bytes(chunk))
+        }
+        News::Printed {
+            process, seq, chunk, ..
+        } => {
+            format!("printed {session} {process} {seq} {}", bytes(chunk))
         }
         News::Exited {
-            session,
-            process,
-            seq,
-            code,
+            process, seq, code, ..
         } => {
-            format!("exited {} {process} {seq} code {code}", name(session))
+            format!("exited {session} {process} {seq} code {code}")
         }
-        News::ProcessClosed {
-            session,
-            process,
-            seq,
-        } => format!("closed {} {process} {seq}", name(session)),
-        News::ProcessReaped { session, process } => format!("reaped {} {process}", name(session)),
-        News::Evicted {
-            session,
-            process,
-            seq,
-        } => format!("evicted {} {process} {seq}", name(session)),
+        News::ProcessClosed { process, seq, .. } => format!("closed {session} {process} {seq}"),
+        News::ProcessReaped { process, .. } => format!("reaped {session} {process}"),
+        News::Evicted { process, seq, .. } => format!("evicted {session} {process} {seq}"),
+        News::SessionOpened { .. }
+        | News::SessionResumed { .. }
+        | News::ResumeRefused { .. }
+        | News::Detached { .. }
+        | News::SessionExpired { .. }
+        | News::Applied { .. } => String::new(),
     }
 }

@@ -83,70 +83,72 @@ fn an_empty_folder_fails() -> Result<(), Failed> {
     }
 }
 
+/// Which case of 0.142.0, what is replaced by what, and what is said of it; nothing, if it still passes.
+const ALTERED: &[(&str, &str, &str, &str)] = &[
+    ("write-cat", r#""nextSeq":3"#, r#""nextSeq":4"#, "15: got"),
+    ("write-cat", r#","sandboxDenied":false"#, "", "15: got"),
+    (
+        "write-cat",
+        r#""status":"accepted""#,
+        r#""status":"accepted","more":1"#,
+        "9: got",
+    ),
+    (
+        "write-cat",
+        r#""seq":2,"stream":"stdout","chunk":"c2Vj"#,
+        r#""seq":3,"stream":"stdout","chunk":"c2Vj"#,
+        "13: got",
+    ),
+    (
+        "initialize",
+        r#""recv":{"id":1,"result":{"sessionId":"$session2"}}"#,
+        r#""recv":{"id":1,"result":{"sessionId":"$session1"}}"#,
+        "8: got",
+    ),
+    (
+        "initialize",
+        r#"{"conn":2,"recv":{"id":1,"result":{"sessionId":"$session2"}}}"#,
+        "",
+        "got at the end",
+    ),
+    (
+        "initialized-before-initialize",
+        r#"{"conn":1,"eof":true}"#,
+        "",
+        "got at the end",
+    ),
+    (
+        "initialize",
+        r#"{"method":"initialized","params":{}}}"#,
+        "{\"method\":\"initialized\",\"params\":{}}}\n{\"conn\":1,\"eof\":true}",
+        "nothing came within 10 s",
+    ),
+    (
+        "burst-while-detached",
+        r#""times":10}}}"#,
+        r#""times":9}}}"#,
+        "got",
+    ),
+    ("malformed-json", r#","loose":["message"]"#, "", ""),
+    (
+        "malformed-json",
+        r#""code":-32600,"message""#,
+        r#""code":-32601,"message""#,
+        "got",
+    ),
+    ("resume-while-attached", "-32010", "-32600", "10: got"),
+    (
+        "signal-interrupt",
+        r#""on":"interrupt","stdout""#,
+        r#""on":"interrupt","nosuch""#,
+        "unknown field `nosuch`",
+    ),
+];
+
 /// One recorded file, altered in one place, and what the replay has to say of it.
 fn altered_transcripts_fail() -> Result<(), String> {
-    let cases = [
-        ("write-cat", r#""nextSeq":3"#, r#""nextSeq":4"#, "15: got"),
-        ("write-cat", r#","sandboxDenied":false"#, "", "15: got"),
-        (
-            "write-cat",
-            r#""status":"accepted""#,
-            r#""status":"accepted","more":1"#,
-            "9: got",
-        ),
-        (
-            "write-cat",
-            r#""seq":2,"stream":"stdout","chunk":"c2Vj"#,
-            r#""seq":3,"stream":"stdout","chunk":"c2Vj"#,
-            "13: got",
-        ),
-        (
-            "initialize",
-            r#""recv":{"id":1,"result":{"sessionId":"$session2"}}"#,
-            r#""recv":{"id":1,"result":{"sessionId":"$session1"}}"#,
-            "8: got",
-        ),
-        (
-            "initialize",
-            r#"{"conn":2,"recv":{"id":1,"result":{"sessionId":"$session2"}}}"#,
-            "",
-            "got at the end",
-        ),
-        (
-            "initialized-before-initialize",
-            r#"{"conn":1,"eof":true}"#,
-            "",
-            "got at the end",
-        ),
-        (
-            "initialize",
-            r#"{"method":"initialized","params":{}}}"#,
-            "{\"method\":\"initialized\",\"params\":{}}}\n{\"conn\":1,\"eof\":true}",
-            "nothing came within 10 s",
-        ),
-        (
-            "burst-while-detached",
-            r#""times":10}}}"#,
-            r#""times":9}}}"#,
-            "got",
-        ),
-        ("malformed-json", r#","loose":["message"]"#, "", ""),
-        (
-            "malformed-json",
-            r#""code":-32600,"message""#,
-            r#""code":-32601,"message""#,
-            "got",
-        ),
-        ("resume-while-attached", "-32010", "-32600", "10: got"),
-        (
-            "signal-interrupt",
-            r#""on":"interrupt","stdout""#,
-            r#""on":"interrupt","nosuch""#,
-            "unknown field `nosuch`",
-        ),
-    ];
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("contracts/exec-server/0.142.0");
-    for (case, from, to, expected) in cases {
+    for &(case, from, to, expected) in ALTERED {
         let path = root.join(case).with_extension("jsonl");
         let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         let altered = text.replacen(from, to, 1);

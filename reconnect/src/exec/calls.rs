@@ -1,13 +1,11 @@
-//! What callers asked: taken, sent, sent again where the policy says it is safe, settled once
-//! (exec-server sheet, 6).
+//! What callers asked: taken, sent, settled once by its answer. What becomes of it without an answer is in `loss`.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::handle::{Handle, Life};
 use super::state::State;
 use super::{Exec, News, Op, Output};
-use crate::id::{CallId, ConnId, ProcessId, WriteId};
+use crate::id::{CallId, ConnId, ProcessId};
 use crate::policy::CwdForm;
 use crate::time::Time;
 use crate::transport::Truth;
@@ -20,16 +18,16 @@ use crate::wire::rpc::{RequestId, RpcError};
 /// A call that no connection has carried yet, or that is to be sent again. Writes wait in their process's outbox.
 #[derive(Debug)]
 pub(super) struct Waiting {
-    call: CallId,
-    op: Op,
+    pub(super) call: CallId,
+    pub(super) op: Op,
     /// Whether a connection that is gone carried it.
-    sent: bool,
+    pub(super) sent: bool,
 }
 
 /// A request without its answer.
 #[derive(Debug)]
 pub(super) struct InFlight {
-    what: What,
+    pub(super) what: What,
     /// When the answer is overdue.
     pub(super) due: Option<Time>,
 }
@@ -46,7 +44,7 @@ pub(super) enum What {
     /// For a caller.
     Call(CallId, Op),
     /// For the caller of a write.
-    Write(CallId, ProcessId, WriteId),
+    Write(CallId, ProcessId),
 }
 
 impl Exec {
@@ -87,6 +85,7 @@ impl Exec {
             if self.handles.get(process).is_some_and(in_use) {
                 return Err(format!("session already registered for process {process}"));
             }
+            self.retire(process);
             self.handles.insert(process.clone(), Handle::new());
         }
         let handle = self
@@ -123,7 +122,7 @@ impl Exec {
         let State::Up { conn, .. } = self.state else {
             return;
         };
-        let due = self.policy.answer_timeout.map(|timeout| now + timeout);
+        let due = self.due(Duration::ZERO, now);
         let owed = self.in_flight.values().filter_map(|sent| match &sent.what {
             What::Cleanup(process) => Some(process),
             What::Initialize | What::Fill(_) | What::Call(..) | What::Write(..) => None,
@@ -143,13 +142,35 @@ impl Exec {
         }
         self.flush_outboxes(conn, due);
         for Waiting { call, op, sent } in std::mem::take(&mut self.waiting) {
-            let starting = |handle: &Handle| handle.life == Life::Pending;
-            if !matches!(op, Op::Start { .. }) && self.handles.get(op.process()).is_some_and(starting) {
+            if self.is_held(&op) {
                 self.waiting.push_back(Waiting { call, op, sent });
             } else {
                 self.issue(conn, call, op, now);
             }
         }
+    }
+
+    /// Whether this must wait although the connection is up: what is about a process waits for its start, and a start
+    /// for the end of an earlier process of that name, which a clean-up sent again would otherwise not tell apart.
+    fn is_held(&self, op: &Op) -> bool {
+        match op {
+            Op::Start { process, .. } => self.cleanups.contains(process),
+            Op::Write { process, .. }
+            | Op::Read { process, .. }
+            | Op::Signal { process }
+            | Op::Terminate { process } => {
+                let life = self.handles.get(process).map(|handle| &handle.life);
+                matches!(life, Some(Life::Unsent | Life::Pending))
+            }
+        }
+    }
+
+    /// When the answer to a request that asks the server to wait this long is overdue. Servers answer one request at a
+    /// time (exec-server sheet, 3), so what is asked behind a long poll waits for its end too.
+    fn due(&self, wait: Duration, now: Time) -> Option<Time> {
+        let timeout = self.policy.answer_timeout?;
+        let last = self.in_flight.values().filter_map(|sent| sent.due).max();
+        Some((now + timeout).max(last.unwrap_or(now)) + wait)
     }
 
     fn flush_outboxes(&mut self, conn: ConnId, due: Option<Time>) {
@@ -175,7 +196,7 @@ impl Exec {
                 self.send(
                     conn,
                     Request::Write(params),
-                    What::Write(call, process.clone(), id),
+                    What::Write(call, process.clone()),
                     due,
                 );
             }
@@ -220,7 +241,11 @@ impl Exec {
             Op::Terminate { .. } => Request::Terminate(TerminateParams { process_id }),
             Op::Write { .. } => unreachable!("writes wait in their outbox"),
         };
-        let due = self.policy.answer_timeout.map(|timeout| now + timeout + wait);
+        if let (Op::Start { process, .. }, Some(handle)) = (&op, self.handles.get_mut(op.process())) {
+            assert_eq!(handle.life, Life::Unsent, "{process} is started once");
+            handle.life = Life::Pending;
+        }
+        let due = self.due(wait, now);
         self.send(conn, request, What::Call(call, op), due);
     }
 
@@ -264,9 +289,10 @@ impl Exec {
             What::Fill(process) => self.on_filled(conn, &process, result, now),
             What::Cleanup(process) => {
                 self.cleanups.remove(&process);
+                self.flush(now);
             }
-            What::Write(call, process, write) => {
-                self.on_written(call, &process, write, result, by);
+            What::Write(call, process) => {
+                self.on_written(call, &process, result, by);
                 self.flush(now);
             }
             What::Call(call, op) => {
@@ -280,38 +306,49 @@ impl Exec {
         &mut self,
         call: CallId,
         process: &ProcessId,
-        write: WriteId,
         result: Result<Reply, RpcError>,
         by: Option<(ConnId, RequestId)>,
     ) {
         let sent = self
             .handles
             .get_mut(process)
-            .and_then(|handle| handle.outbox.remove(write));
+            .and_then(|handle| handle.outbox.remove(call));
         let Some(sent) = sent else { return };
-        let refusal = match result.map(|reply| reply.of(method::WRITE)) {
-            Ok(Ok(Reply::Write(WriteResult {
-                status: WriteStatus::Accepted,
-            }))) => {
+        let status = match result.map(|reply| reply.of(method::WRITE)) {
+            Ok(Ok(Reply::Write(WriteResult { status }))) => Ok(status),
+            Ok(Ok(_)) => Err("the result of another method".to_owned()),
+            Ok(Err(error)) => Err(error),
+            Err(error) => {
+                self.settle_refused(call, sent.sends, error.message, by);
+                return;
+            }
+        };
+        let refusal = match status {
+            Ok(WriteStatus::Accepted) => {
                 self.settle(call, Truth::Applied, None, by);
                 return;
             }
-            Ok(Ok(Reply::Write(WriteResult { status }))) => match status {
-                WriteStatus::UnknownProcess | WriteStatus::Accepted => format!("unknown process {process}"),
-                WriteStatus::StdinClosed => format!("stdin of process {process} is closed"),
-                WriteStatus::Starting => format!("process {process} is starting"),
-            },
-            Ok(Ok(_)) => "the result of another method".to_owned(),
-            Ok(Err(error)) => format!("exec-server protocol error: {error}"),
-            Err(error) => error.message,
+            Ok(WriteStatus::UnknownProcess) => format!("unknown process {process}"),
+            Ok(WriteStatus::StdinClosed) => format!("stdin of process {process} is closed"),
+            Ok(WriteStatus::Starting) => format!("process {process} is starting"),
+            // Done, it seems, but nobody can say what.
+            Err(error) => {
+                let why = format!("exec-server protocol error: {error}");
+                self.settle(call, Truth::Ambiguous, Some(why), by);
+                return;
+            }
         };
+        self.settle_refused(call, sent.sends, refusal, by);
+    }
+
+    fn settle_refused(&mut self, call: CallId, sends: u32, why: String, by: Option<(ConnId, RequestId)>) {
         // A refusal of what was sent before says nothing about the first time: the server may have forgotten it.
-        let truth = if sent.sends == 1 {
+        let truth = if sends == 1 {
             Truth::NotApplied
         } else {
             Truth::Ambiguous
         };
-        self.settle(call, truth, Some(refusal), by);
+        self.settle(call, truth, Some(why), by);
     }
 
     fn on_called(
@@ -338,84 +375,34 @@ impl Exec {
             Err(error) => (Truth::NotApplied, Some(error.message)),
         };
         if let Op::Start { process, .. } = op {
-            match (truth, &why) {
-                (Truth::Applied, _) => {
-                    if let Some(handle) = self
-                        .handles
-                        .get_mut(&process)
-                        .filter(|handle| handle.life == Life::Pending)
-                    {
-                        handle.life = Life::Live;
-                    }
+            match truth {
+                Truth::Applied => {
+                    self.settle(call, truth, why, by);
+                    self.on_started(&process);
+                    return;
                 }
-                (Truth::Ambiguous, why) => {
+                Truth::Ambiguous => {
                     self.cleanups.insert(process.clone());
                     self.lose(&process, why.clone().unwrap_or_default());
                 }
-                (Truth::NotApplied, why) => self.lose(&process, why.clone().unwrap_or_default()),
+                Truth::NotApplied => self.lose(&process, why.clone().unwrap_or_default()),
             }
         }
         self.settle(call, truth, why, by);
     }
 
-    /// The session goes on, its connection does not: what is safe to send again waits, the rest is settled.
-    pub(super) fn rewind(&mut self, why: &str) {
-        let mut again = VecDeque::new();
-        for (_, sent) in std::mem::take(&mut self.in_flight) {
-            match sent.what {
-                What::Call(call, op @ Op::Read { .. }) if self.policy.replay.read => {
-                    again.push_back(Waiting { call, op, sent: true });
-                }
-                What::Call(call, op) => self.fail_sent(call, &op, why, true),
-                // Writes wait in their outbox, clean-ups in their set; the others belong to an attempt.
-                What::Write(..) | What::Cleanup(_) | What::Initialize | What::Fill(_) => {}
+    fn on_started(&mut self, process: &ProcessId) {
+        let Some(handle) = self.handles.get_mut(process) else {
+            return;
+        };
+        match &handle.life {
+            Life::Pending => handle.life = Life::Live,
+            // Its early output was too much. Nobody was told, as nobody knew that it runs.
+            Life::Lost(why) => {
+                let (process, why) = (process.clone(), why.clone());
+                self.news(News::Lost { process, why });
             }
-        }
-        again.append(&mut self.waiting);
-        self.waiting = again;
-        let replay = self.policy.replay.write && self.policy.write_ids;
-        let processes: Vec<_> = self.handles.keys().cloned().collect();
-        for process in processes {
-            let Some(handle) = self.handles.get_mut(&process) else {
-                continue;
-            };
-            handle.outbox.rewind();
-            let given_up: Vec<_> = if replay {
-                Vec::new()
-            } else {
-                handle.outbox.drain_sent().collect()
-            };
-            for write in given_up {
-                self.settle(write.call, Truth::Ambiguous, Some(why.to_owned()), None);
-            }
-        }
-    }
-
-    /// Session and connection are gone: everything in flight is settled.
-    pub(super) fn fail_in_flight(&mut self, why: &str) {
-        for (_, sent) in std::mem::take(&mut self.in_flight) {
-            if let What::Call(call, op) = sent.what {
-                self.fail_sent(call, &op, why, false);
-            }
-        }
-    }
-
-    /// Settles a call that was sent and will not be sent again.
-    fn fail_sent(&mut self, call: CallId, op: &Op, why: &str, clean_up: bool) {
-        if let Op::Start { process, .. } = op {
-            if clean_up {
-                self.cleanups.insert(process.clone());
-            }
-            self.lose(process, why.to_owned());
-        }
-        self.settle(call, Truth::Ambiguous, Some(why.to_owned()), None);
-    }
-
-    /// Settles what waits for a connection.
-    pub(super) fn fail_waiting(&mut self, why: &str) {
-        for Waiting { call, sent, .. } in std::mem::take(&mut self.waiting) {
-            let truth = if sent { Truth::Ambiguous } else { Truth::NotApplied };
-            self.settle(call, truth, Some(why.to_owned()), None);
+            Life::Unsent | Life::Live => {}
         }
     }
 

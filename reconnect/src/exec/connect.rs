@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::calls::What;
+use super::handle::Handle;
 use super::state::{Effort, Phase, State};
 use super::{DISCONNECTED, Exec, Link, News, Output};
 use crate::id::{ConnId, ProcessId};
@@ -11,9 +12,9 @@ use crate::policy::{Retry, Reuse, SessionMode, StillAttached};
 use crate::time::Time;
 use crate::transport::DialError;
 use crate::wire::exec::{
-    InitializeParams, InitializeResult, Message, Notification, ReadParams, Reply, Request,
+    InitializeParams, InitializeResult, Message, Notification, ReadParams, Reply, Request, method,
 };
-use crate::wire::rpc::{RpcError, STILL_ATTACHED};
+use crate::wire::rpc::{RequestId, RpcError, STILL_ATTACHED, TRANSPORT_CLOSED};
 
 /// The name that the exec-server sees; the default of real clients (exec-server sheet, 7.2).
 const CLIENT_NAME: &str = "codex-core";
@@ -75,8 +76,7 @@ impl Exec {
             effort.error = Some(why);
             self.wait(effort, delay, now);
         } else {
-            effort.error = Some(why);
-            self.give_up(&effort, now);
+            self.give_up(&effort, &why);
         }
     }
 
@@ -100,6 +100,9 @@ impl Exec {
     }
 
     pub(super) fn on_dial_failed(&mut self, why: DialError, now: Time) {
+        if self.phase() != Phase::Dialing {
+            return;
+        }
         let Some(mut effort) = self.take_effort() else {
             return;
         };
@@ -119,11 +122,12 @@ impl Exec {
     }
 
     pub(super) fn on_initialized(&mut self, conn: ConnId, result: Result<Reply, RpcError>, now: Time) {
-        match result.map(|reply| reply.of(crate::wire::exec::method::INITIALIZE)) {
+        match result.map(|reply| reply.of(method::INITIALIZE)) {
             Ok(Ok(Reply::Initialize(result))) => self.on_session(conn, result, now),
-            Ok(Ok(_)) => self.fail_attempt("the answer to initialize is of another kind".to_owned(), now),
-            Ok(Err(error)) => self.fail_attempt(format!("exec-server protocol error: {error}"), now),
-            Err(error) => self.on_attach_refused(&error, now),
+            // What makes no sense is no sign of a lost link: trying again would not help (exec-server sheet, 7.2).
+            Ok(Ok(_)) => self.refuse(conn, "exec-server protocol error: the result of another method"),
+            Ok(Err(error)) => self.refuse(conn, &format!("exec-server protocol error: {error}")),
+            Err(error) => self.on_attach_refused(conn, &error, now),
         }
     }
 
@@ -131,12 +135,10 @@ impl Exec {
         let resumed = self.is_resuming();
         let session = result.session_id;
         if self.session.as_ref().is_some_and(|expected| *expected != session) {
-            self.outputs.push_back(Output::Hangup { conn });
-            let Some(mut effort) = self.take_effort() else {
-                return;
-            };
-            effort.error = Some(format!("exec-server initialized an unexpected session {session}"));
-            self.give_up(&effort, now);
+            self.refuse(
+                conn,
+                &format!("exec-server initialized an unexpected session {session}"),
+            );
             return;
         }
         if self.policy.session == SessionMode::Resume {
@@ -163,35 +165,40 @@ impl Exec {
         self.fill(conn, left, now);
     }
 
-    fn on_attach_refused(&mut self, error: &RpcError, now: Time) {
+    fn on_attach_refused(&mut self, conn: ConnId, error: &RpcError, now: Time) {
         let recovery = self
             .policy
             .recovery
             .filter(|_| self.is_resuming() && error.code == STILL_ATTACHED);
-        if let Some(conn) = self.state.conn() {
-            self.outputs.push_back(Output::Hangup { conn });
-        }
+        let Some(recovery) = recovery else {
+            self.refuse(conn, &error.message);
+            return;
+        };
+        self.outputs.push_back(Output::Hangup { conn });
         let Some(mut effort) = self.take_effort() else {
             return;
         };
-        self.in_flight.clear();
-        match recovery {
-            Some(recovery) => {
-                if recovery.still_attached == StillAttached::ExtendWindow {
-                    effort.deadline = now + recovery.retry.window;
-                }
-                self.retry_later(effort, error.message.clone(), now);
-            }
-            None => {
-                effort.error = Some(error.message.clone());
-                self.give_up(&effort, now);
-            }
+        effort.refusals = 0;
+        if recovery.still_attached == StillAttached::ExtendWindow {
+            effort.deadline = now + recovery.retry.window;
+        }
+        self.retry_later(effort, error.message.clone(), now);
+    }
+
+    /// Ends an attempt, and with it all of them.
+    fn refuse(&mut self, conn: ConnId, why: &str) {
+        self.outputs.push_back(Output::Hangup { conn });
+        if let Some(effort) = self.take_effort() {
+            self.give_up(&effort, why);
         }
     }
 
     /// Reads what the next process in line printed unseen, or declares the connection usable.
     fn fill(&mut self, conn: ConnId, mut left: Vec<ProcessId>, now: Time) {
-        let Some(process) = left.pop() else {
+        // What came live in the meantime may have ended a process, or failed it.
+        let recoverable = |id: &ProcessId| self.handles.get(id).is_some_and(Handle::is_recoverable);
+        let next = std::iter::from_fn(|| left.pop()).find(recoverable);
+        let Some(process) = next else {
             self.go(State::Up {
                 conn,
                 heard: now,
@@ -234,11 +241,17 @@ impl Exec {
             return;
         };
         let left = std::mem::take(left);
-        let recovered = match result.map(|reply| reply.of(crate::wire::exec::method::READ)) {
-            Ok(Ok(Reply::Read(read))) => match self.handles.get_mut(process) {
-                Some(handle) => handle.cursor.recover(read),
-                None => Ok(()),
-            },
+        let handle = self
+            .handles
+            .get_mut(process)
+            .filter(|handle| handle.is_recoverable());
+        let Some(handle) = handle else {
+            // It ended or failed in the meantime.
+            self.fill(conn, left, now);
+            return;
+        };
+        let recovered = match result.map(|reply| reply.of(method::READ)) {
+            Ok(Ok(Reply::Read(read))) => handle.cursor.recover(read),
             Ok(Ok(_)) => Err("exec-server protocol error: the result of another method".to_owned()),
             Ok(Err(error)) => Err(format!("exec-server protocol error: {error}")),
             Err(error) => Err(error.message),
@@ -259,6 +272,20 @@ impl Exec {
             }
             Phase::Idle | Phase::Fetching | Phase::Waiting | Phase::Failed => {}
         }
+    }
+
+    /// Whether this refusal of something that was asked means that the connection is over.
+    pub(super) fn is_goodbye(&self, id: &RequestId, error: &RpcError) -> bool {
+        let asked = matches!(id, RequestId::Number(number) if self.in_flight.contains_key(number));
+        asked && error.code == TRANSPORT_CLOSED && error.message == "JSON-RPC transport closed"
+    }
+
+    /// The server says that the connection is over, and counts as gone.
+    pub(super) fn on_goodbye(&mut self, now: Time) {
+        if let Some(conn) = self.state.conn() {
+            self.outputs.push_back(Output::Hangup { conn });
+        }
+        self.on_closed(now);
     }
 
     /// A frame made no sense: the link is given up and recovered (exec-server sheet, 2.4 and 7.2).
@@ -287,13 +314,13 @@ impl Exec {
                 until: Some(until), ..
             } if until <= now => {
                 if let Some(effort) = self.take_effort() {
-                    self.give_up(&effort, now);
+                    self.time_out(&effort);
                 }
             }
             State::Waiting { until, .. } if until <= now => {
                 let Some(effort) = self.take_effort() else { return };
                 if effort.deadline <= now {
-                    self.give_up(&effort, now);
+                    self.time_out(&effort);
                 } else {
                     self.attempt(effort, now);
                 }
@@ -319,11 +346,8 @@ impl Exec {
                 self.abandon("no sign of life from exec-server", now)
             }
             None if heard + heartbeat.interval <= now => {
-                self.state = State::Up {
-                    conn,
-                    heard,
-                    pinged: Some(now),
-                };
+                let pinged = Some(now);
+                self.go(State::Up { conn, heard, pinged });
                 self.outputs.push_back(Output::Ping { conn });
             }
             Some(_) | None => {}
@@ -344,6 +368,7 @@ impl Exec {
                 self.fail_in_flight(why);
                 self.lose_all(why);
                 self.fail_waiting(why);
+                self.cleanups.clear();
                 self.go(State::Idle);
             }
             SessionMode::Resume => {
@@ -381,39 +406,48 @@ impl Exec {
             .attempts_max
             .is_some_and(|max| max <= effort.attempts);
         // A session that is resumed is waited for to the end of its window; a first connection is not.
-        let too_late = if self.is_resuming() {
-            effort.deadline <= now
-        } else {
-            effort.deadline < now + delay
-        };
-        if spent || too_late {
-            self.give_up(&effort, now);
+        let last = if self.is_resuming() { now } else { now + delay };
+        if spent || effort.deadline <= last {
+            self.stop(&effort, now);
         } else {
             let until = (now + delay).min(effort.deadline);
             self.go(State::Waiting { until, effort });
         }
     }
 
-    fn give_up(&mut self, effort: &Effort, now: Time) {
-        let error = effort.error.as_deref().unwrap_or(DISCONNECTED);
+    /// No attempt is left, or no time for one.
+    fn stop(&mut self, effort: &Effort, now: Time) {
+        if effort.deadline <= now {
+            self.time_out(effort);
+        } else {
+            self.give_up(effort, effort.error.as_deref().unwrap_or(DISCONNECTED));
+        }
+    }
+
+    /// The window is over. A first connection names what went wrong last.
+    fn time_out(&mut self, effort: &Effort) {
+        if self.is_resuming() {
+            let window = humantime::format_duration(self.retry().window);
+            self.give_up(effort, &format!("recovery timed out after {window}"));
+        } else {
+            self.give_up(effort, effort.error.as_deref().unwrap_or(DISCONNECTED));
+        }
+    }
+
+    fn give_up(&mut self, effort: &Effort, cause: &str) {
         let why = if self.is_resuming() {
-            let timed_out = format!(
-                "recovery timed out after {}",
-                humantime::format_duration(self.retry().window)
-            );
-            let cause = if effort.deadline <= now { &timed_out } else { error };
             format!("{}; failed to resume exec-server session: {cause}", effort.reason)
         } else {
-            error.to_owned()
+            cause.to_owned()
         };
-        self.in_flight.clear();
-        self.lose_all(&why);
-        self.fail_waiting(&why);
         let next = if self.is_resuming() {
             State::Failed
         } else {
             State::Idle
         };
+        self.in_flight.clear();
+        self.lose_all(&why);
+        self.fail_waiting(&why);
         self.session = None;
         self.cleanups.clear();
         self.go(next);

@@ -82,6 +82,7 @@ impl Cursor {
             return Ok(());
         }
         let mut run = std::mem::take(&mut self.early);
+        self.early_bytes = 0;
         for output in read.chunks {
             if self.published < output.seq {
                 run.entry(output.seq)

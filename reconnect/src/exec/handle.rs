@@ -9,6 +9,8 @@ use crate::transport::Truth;
 /// What the client knows of a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Life {
+    /// Its start was not sent yet. What a server says about such a process is about an earlier one of that name.
+    Unsent,
     /// Its start is not answered.
     Pending,
     /// It was started. Closed or not, it is served until it is lost.
@@ -28,9 +30,17 @@ pub(super) struct Handle {
 impl Handle {
     pub(super) fn new() -> Self {
         Self {
-            life: Life::Pending,
+            life: Life::Unsent,
             outbox: Outbox::default(),
             cursor: Cursor::default(),
+        }
+    }
+
+    /// Whether the server can have something to say about it.
+    pub(super) const fn is_listening(&self) -> bool {
+        match self.life {
+            Life::Pending | Life::Live => true,
+            Life::Unsent | Life::Lost(_) => false,
         }
     }
 
@@ -81,6 +91,7 @@ impl Exec {
             };
             self.settle(write.call, truth, Some(why.clone()), None);
         }
+        self.fail_waiting_for(process, &why);
         if was_live {
             self.news(News::Lost {
                 process: process.clone(),

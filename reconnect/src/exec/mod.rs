@@ -7,12 +7,14 @@
 //! crate's documentation).
 //!
 //! Where to look: `state` for the states and their edges, `connect` for the way to a usable connection, `calls` for
-//! what callers asked, `handle` for one process (its stdin outbox and its output cursor).
+//! what callers asked and `loss` for what becomes of it without an answer, `handle` for one process (its stdin outbox
+//! and its output cursor).
 
 mod calls;
 mod connect;
 mod cursor;
 mod handle;
+mod loss;
 mod outbox;
 mod state;
 
@@ -398,6 +400,7 @@ impl Exec {
     fn on_message(&mut self, conn: ConnId, message: Message, now: Time) {
         match message {
             Message::Response { id, reply } => self.on_answer(conn, &id, Ok(reply), now),
+            Message::Error { id, error } if self.is_goodbye(&id, &error) => self.on_goodbye(now),
             Message::Error { id, error } => self.on_answer(conn, &id, Err(error), now),
             Message::Notification(note) if note.is_malformed() => {
                 self.on_unreadable("malformed notification", now)
@@ -426,8 +429,12 @@ impl Exec {
             Notification::Closed(params) => (params.process_id, params.seq, cursor::Event::Closed),
             Notification::Initialized | Notification::Other { .. } => return,
         };
-        // Before the answer to a start the handle is pending already, so that no early output is lost.
-        let Some(handle) = self.handles.get_mut(&process) else {
+        // Before the answer to a start the handle listens already, so that no early output is lost.
+        let Some(handle) = self
+            .handles
+            .get_mut(&process)
+            .filter(|handle| handle.is_listening())
+        else {
             return;
         };
         if let Err(why) = handle.cursor.offer(seq, event, &self.policy.limits) {

@@ -53,9 +53,9 @@ impl Outbox {
         Some(write)
     }
 
-    /// Takes out a write that was answered.
-    pub(super) fn remove(&mut self, id: WriteId) -> Option<Write> {
-        let at = self.writes.iter().position(|write| write.id == id)?;
+    /// Takes out a write that was answered. Ids are those of one process; an earlier one of its name had the same.
+    pub(super) fn remove(&mut self, call: CallId) -> Option<Write> {
+        let at = self.writes.iter().position(|write| write.call == call)?;
         self.writes.remove(at)
     }
 
@@ -95,7 +95,7 @@ mod tests {
         assert_eq!(sent(None), Some(("w1".to_owned(), 1)));
         assert_eq!(sent(Some(1)), None);
         assert_eq!(sent(Some(2)), Some(("w2".to_owned(), 1)));
-        outbox.remove(WriteId::new(2));
+        outbox.remove(CallId::new(2));
         outbox.rewind();
         let mut sent = |max| outbox.next(max).map(|write| (write.id.to_string(), write.sends));
         assert_eq!(sent(None), Some(("w1".to_owned(), 2)));

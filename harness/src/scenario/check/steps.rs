@@ -1,6 +1,6 @@
 //! The steps of a script: what each of them names, and what it needs in order to fire.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Check, Mock, Problem};
 use crate::fault::{Fault, Scope};
@@ -220,9 +220,13 @@ impl<'a> Check<'a> {
     /// Steps that wait for each other never fire.
     fn circles(&mut self) {
         let steps = &self.scenario.steps;
-        let find = |name: &str| steps.iter().position(|step| step.name.as_deref() == Some(name));
+        let named = steps
+            .iter()
+            .enumerate()
+            .filter_map(|(i, step)| Some((step.name.as_deref()?, i)));
+        let named: BTreeMap<&str, usize> = named.collect();
         let waits_for = |i: usize| match &steps[i].trigger {
-            Trigger::When(When::Step(after), _) => find(&after.step),
+            Trigger::When(When::Step(after), _) => named.get(after.step.as_str()).copied(),
             Trigger::When(When::State(_) | When::Anchor(_), _) | Trigger::At(_) => None,
         };
         for first in 0..steps.len() {

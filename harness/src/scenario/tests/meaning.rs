@@ -25,6 +25,13 @@ fn names_that_are_taken() {
         &["two steps are called `a`", "the first one is on line 23"],
     );
     check(
+        &with(
+            "policy = \"codex-0.134\"",
+            "name = \"a/b\"\npolicy = \"codex-0.134\"",
+        ),
+        &["this cannot be the name of a case"],
+    );
+    check(
         &with("name    = \"laptop\"", "name = \"My Laptop\""),
         &["`My Laptop` cannot be the name of a host", "a-z, 0-9"],
     );

@@ -276,6 +276,17 @@ fn files_that_are_no_scenario() {
 }
 
 #[test]
+fn a_file_for_nobodys_eyes_is_not_shown() {
+    let told = told(&with("\"60s\"", &format!("\"{}\"", "9".repeat(5000))));
+    assert!(
+        told.len() < 1000 && told.contains("× scenarios/wifi_blip.toml:6:10:"),
+        "{told}"
+    );
+    let many = GOOD.to_owned() + &"[[step]]\nat = \"1s\"\nfault = \"heal\"\n".repeat(10_000);
+    check(&many, &["10003 times `step` is too much: 10000 at most"]);
+}
+
+#[test]
 fn everything_is_told_at_once_in_the_order_of_the_file() {
     let text = GOOD
         .replace("policy  = \"codex-0.142\"", "policy = \"x\"")

@@ -10,6 +10,7 @@ use unplug_reconnect::transport::{CloseReason, DialError};
 
 use super::net::{Cargo, Conn, End, Progress, from};
 use super::queue::Class;
+use super::travel::Fate;
 use super::{Ev, Over, World};
 use crate::fault::{Dir, Side};
 use crate::host::{Input, UPGRADE};
@@ -103,8 +104,9 @@ impl World<'_> {
             Purpose::Session => {
                 self.conns[conn].progress = Progress::Upgrading;
                 let url = self.conns[conn].url.clone();
-                self.ship(conn, Dir::C2s, Cargo::Upgrade(url), None, 400);
+                self.fate = Fate::Pass;
                 self.note_upgrade(conn, Dir::C2s, Edge::Sent);
+                self.ship_to_its_fate(conn, Dir::C2s, Cargo::Upgrade(url), None, 400);
             }
             Purpose::Fetch => {
                 self.conns[conn].progress = Progress::Open;
@@ -142,9 +144,10 @@ impl World<'_> {
         let Some(&conn) = self.by_id.get(&id) else { return };
         self.conns[conn].accepted = status == 101;
         self.note_upgrade(conn, Dir::C2s, Edge::Applied);
-        self.ship(conn, Dir::S2c, Cargo::UpgradeReply(status), None, 200);
+        self.fate = Fate::Pass;
         self.note_upgrade(conn, Dir::C2s, Edge::Answered);
         self.note_upgrade(conn, Dir::S2c, Edge::Sent);
+        self.ship_to_its_fate(conn, Dir::S2c, Cargo::UpgradeReply(status), None, 200);
         if status != 101 {
             self.ship(conn, Dir::S2c, Cargo::Fin, None, 0);
             *self.conns[conn].end_mut(Side::Server) = End::Gone { answers: true };

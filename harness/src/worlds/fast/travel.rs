@@ -55,23 +55,28 @@ impl World<'_> {
         }
         self.note(conn, dir, &frame, Edge::Sent);
         let bytes = size(&payload);
+        self.ship_to_its_fate(conn, dir, Cargo::Frame { payload }, Some(frame), bytes);
+        self.check_window(conn, dir);
+    }
+
+    /// Puts the frame at whose anchor a fault may just have struck on its way.
+    pub(super) fn ship_to_its_fate(
+        &mut self,
+        conn: usize,
+        dir: Dir,
+        cargo: Cargo,
+        frame: Option<Arc<Frame>>,
+        bytes: usize,
+    ) {
         match std::mem::replace(&mut self.fate, Fate::Pass) {
-            Fate::Drop => return,
-            Fate::Pass => self.ship(conn, dir, Cargo::Frame { payload }, Some(frame), bytes),
+            Fate::Drop => {}
+            Fate::Pass => self.ship(conn, dir, cargo, frame, bytes),
             Fate::Duplicate => {
-                self.ship(
-                    conn,
-                    dir,
-                    Cargo::Frame {
-                        payload: payload.clone(),
-                    },
-                    Some(Arc::clone(&frame)),
-                    bytes,
-                );
-                self.ship(conn, dir, Cargo::Frame { payload }, Some(frame), bytes);
+                self.ship(conn, dir, cargo.clone(), frame.clone(), bytes);
+                self.ship(conn, dir, cargo, frame, bytes);
             }
             Fate::Tear => {
-                self.ship(conn, dir, Cargo::Frame { payload }, Some(frame), bytes);
+                self.ship(conn, dir, cargo, frame, bytes);
                 let pipe = self.conns[conn].pipe_mut(dir);
                 if let Some(parcel) = pipe.queue.back_mut() {
                     parcel.torn = true;
@@ -79,7 +84,6 @@ impl World<'_> {
                 pipe.cut = true;
             }
         }
-        self.check_window(conn, dir);
     }
 
     pub(super) fn note(&mut self, conn: usize, dir: Dir, frame: &Frame, edge: Edge) {

@@ -1,1 +1,40 @@
-//! The turmoil world.
+//! The turmoil world: the same hosts on turmoil's simulated TCP, speaking real WebSocket frames and HTTP.
+//!
+//! turmoil's are the hosts (each with a tokio runtime of its own, crashed and bounced by turmoil), the TCP streams that
+//! carry every byte, and the clock that the driver follows. Third-party code stands at both ends of each stream:
+//! tokio-tungstenite for sessions, hyper for requests to the issuer; what a host is told is what they made of bytes.
+//! Ours is what a network does to bytes: turmoil has no retransmission, no reset, no window in bytes, and tells of a
+//! crash what nobody could know (style sheet, section 5). So silence, loss, ends and slowness are made in the pipe
+//! between library and stream, and turmoil's own `hold` and `partition` are not used.
+//!
+//! `world` holds what all hosts share, `host_task` is the loop around one, `port` and `pipe` are the end of a
+//! connection, `conn` is the control block beside it, `dial`, `travel` and `deliver` move what is on its way, `sim`
+//! drives turmoil, and `faults` alone says what a fault does.
+
+mod agenda;
+mod conn;
+mod deliver;
+mod dial;
+mod faults;
+mod host_task;
+mod pipe;
+mod port;
+mod sim;
+#[cfg(test)]
+mod tests;
+mod travel;
+mod wire;
+mod world;
+
+use unplug_reconnect::seed::Seed;
+
+use crate::plan::Plan;
+use crate::worlds::Run;
+
+/// The name of this world in histories and on the command line.
+pub const NAME: &str = "turmoil";
+
+/// Runs a plan to its end.
+pub fn run(plan: &Plan, seed: Seed) -> Run {
+    sim::run(plan, seed)
+}

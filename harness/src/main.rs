@@ -1,0 +1,7 @@
+//! The `unplug` program: see `unplug --help`.
+
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

@@ -1,0 +1,426 @@
+//! What faults do in the turmoil world. Nothing else here knows a fault by name.
+//!
+//! A fault works on the control blocks that both ends of a connection share, so it takes effect at once, at exactly the
+//! moment of its anchor. Only `crash` and `bounce` use verbs of turmoil's own, after all links to the host are cut.
+
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use unplug_reconnect::id::{ProcessId, Purpose};
+use unplug_reconnect::time::Time;
+use unplug_reconnect::transport::CloseReason;
+
+use super::agenda::Class;
+use super::conn::{Cargo, End, from, other};
+use super::travel::Fate;
+use super::wire::Item;
+use super::world::{Errand, Letter, Over, Path, Station, Verb, World};
+use crate::fault::{Address, Dir, Fault, Side};
+use crate::history::{Event, Kind};
+use crate::host::{Host, Input, bare_frame};
+use crate::plan::HostKind;
+use crate::stage::SCRIPT;
+
+/// Whom a fault is aimed at, where it does not say itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Aim {
+    pub(super) client: Option<usize>,
+    pub(super) conn: Option<usize>,
+}
+
+/// A fault that lasts.
+pub(super) struct Active {
+    fault: Fault,
+    aim: Aim,
+    since: Time,
+    over: bool,
+}
+
+impl World {
+    /// A fault takes effect.
+    pub(super) fn strike(&mut self, fault: &Fault, aim: Aim) {
+        match fault {
+            Fault::Partition { r#for } => {
+                self.silence(aim, &[Dir::C2s, Dir::S2c]);
+                self.lasts(fault, aim, *r#for);
+            }
+            Fault::PartitionOneWay { dir, r#for } => {
+                self.silence(aim, &[*dir]);
+                self.lasts(fault, aim, *r#for);
+            }
+            Fault::LinkDown { host, r#for, address } => {
+                let host = self.index(host);
+                self.link_down(host, *address);
+                self.lasts(fault, aim, Some(*r#for));
+            }
+            Fault::Blackhole => self.each_conn(aim, |world, conn| {
+                world.swallow(conn, Dir::C2s);
+                world.swallow(conn, Dir::S2c);
+            }),
+            Fault::Reset => self.each_conn(aim, Self::reset),
+            Fault::Close => self.each_conn(aim, |world, conn| {
+                world.ship(conn, Dir::C2s, Cargo::Fin, Item::Fin);
+                world.ship(conn, Dir::S2c, Cargo::Fin, Item::Fin);
+            }),
+            Fault::HalfClose { side } => {
+                self.each_conn(aim, |world, conn| {
+                    world.ship(conn, from(*side), Cargo::Fin, Item::Fin);
+                });
+            }
+            Fault::HalfOpen { told } => self.each_conn(aim, |world, conn| world.half_open(conn, *told)),
+            Fault::WsClose {
+                code,
+                reason,
+                from: side,
+            } => self.each_conn(aim, |world, conn| {
+                let (code, reason) = (*code, reason.clone());
+                world.ship(
+                    conn,
+                    from(*side),
+                    Cargo::CloseFrame(code),
+                    Item::Close { code, reason },
+                );
+            }),
+            Fault::Garbage { dir, text } => self.each_conn(aim, |world, conn| {
+                let frame = Arc::new(bare_frame(Kind::Garbage, "garbage"));
+                world.ship(conn, *dir, Cargo::Frame(frame), Item::Text(text.clone()));
+            }),
+            Fault::CutFrame { bytes } => self.fate = Fate::Tear(*bytes),
+            Fault::DropFrame => self.fate = Fate::Drop,
+            Fault::DuplicateFrame => self.fate = Fate::Duplicate,
+            Fault::Latency { to } => self.each_path(aim, |path| path.quality.latency = *to),
+            Fault::Jitter { up_to } => self.each_path(aim, |path| path.quality.jitter = *up_to),
+            Fault::Bandwidth { bytes_per_second } => {
+                self.each_path(aim, |path| path.quality.bandwidth = Some(*bytes_per_second));
+            }
+            Fault::ReorderConnections { up_to } => self.each_path(aim, |path| path.reorder = *up_to),
+            Fault::Heal => self.heal_all(),
+            Fault::Refuse { .. }
+            | Fault::ConnectHang { .. }
+            | Fault::RejectUpgrade { .. }
+            | Fault::HangUpgrade { .. }
+            | Fault::SlowReader { .. }
+            | Fault::ExpireUrl { .. }
+            | Fault::Revoke { .. }
+            | Fault::Throttle { .. }
+            | Fault::Crash { .. }
+            | Fault::Bounce { .. }
+            | Fault::Exit { .. }
+            | Fault::Stall { .. }
+            | Fault::ClockJump { .. }
+            | Fault::Burst { .. } => self.strike_host(fault, aim),
+        }
+    }
+
+    /// Faults that name a host.
+    fn strike_host(&mut self, fault: &Fault, aim: Aim) {
+        match fault {
+            Fault::Refuse { host, r#for } => {
+                self.station(host).refuses = true;
+                self.lasts(fault, aim, *r#for);
+            }
+            Fault::ConnectHang { host, r#for } => {
+                self.station(host).hangs = true;
+                self.lasts(fault, aim, *r#for);
+            }
+            Fault::RejectUpgrade { host, status, times } => {
+                self.station(host).reject_upgrades = (*times, *status)
+            }
+            Fault::HangUpgrade { host, times } => self.station(host).hang_upgrades = *times,
+            Fault::SlowReader {
+                host,
+                bytes_per_second,
+                r#for,
+            } => {
+                self.station(host).reads = Some(*bytes_per_second);
+                self.lasts(fault, aim, *r#for);
+            }
+            Fault::ExpireUrl { issuer } => self.tell_soon(issuer, Input::ExpireUrls),
+            Fault::Revoke { issuer } => {
+                self.tell_soon(issuer, Input::RevokeUrls);
+                let issuer = self.index(issuer);
+                self.tell_honouring(issuer, &Input::RevokeUrls);
+            }
+            Fault::Throttle {
+                host,
+                status,
+                code,
+                times,
+                retry_after,
+            } => {
+                let (status, code, times, retry_after) = (*status, code.clone(), *times, *retry_after);
+                self.tell_soon(
+                    host,
+                    Input::Throttle {
+                        status,
+                        code,
+                        times,
+                        retry_after,
+                    },
+                );
+            }
+            Fault::Crash { host } => self.crash(host),
+            Fault::Bounce { host, after } => {
+                self.crash(host);
+                self.lasts(fault, aim, Some(*after));
+            }
+            Fault::Exit { host, process, code } => {
+                self.tell_soon(
+                    host,
+                    Input::Exit {
+                        process: ProcessId::from(process.as_str()),
+                        code: *code,
+                    },
+                );
+            }
+            Fault::Burst {
+                host,
+                process,
+                chunks,
+            } => {
+                self.tell_soon(
+                    host,
+                    Input::Burst {
+                        process: ProcessId::from(process.as_str()),
+                        chunks: *chunks,
+                    },
+                );
+            }
+            Fault::Stall { host, r#for } => {
+                let until = self.now + *r#for;
+                let station = self.station(host);
+                station.stalled_until = station.stalled_until.max(until);
+                self.lasts(fault, aim, Some(*r#for));
+            }
+            Fault::ClockJump { host, ahead, behind } => {
+                let nanos =
+                    |length: &Option<Duration>| length.map_or(0, |length| length.as_nanos().cast_signed());
+                self.tell_soon(host, Input::ClockJump(nanos(ahead) - nanos(behind)));
+            }
+            Fault::Partition { .. }
+            | Fault::PartitionOneWay { .. }
+            | Fault::LinkDown { .. }
+            | Fault::Blackhole
+            | Fault::Reset
+            | Fault::Close
+            | Fault::HalfClose { .. }
+            | Fault::HalfOpen { .. }
+            | Fault::CutFrame { .. }
+            | Fault::WsClose { .. }
+            | Fault::Latency { .. }
+            | Fault::Jitter { .. }
+            | Fault::Bandwidth { .. }
+            | Fault::ReorderConnections { .. }
+            | Fault::DropFrame
+            | Fault::DuplicateFrame
+            | Fault::Garbage { .. }
+            | Fault::Heal => {}
+        }
+    }
+
+    /// A fault that lasts is over, or everything is.
+    pub(super) fn heal(&mut self, index: usize) {
+        let Active {
+            fault,
+            aim,
+            since,
+            over,
+        } = &mut self.faults[index];
+        if std::mem::replace(over, true) {
+            return;
+        }
+        let (fault, aim, after) = (fault.clone(), *aim, self.now.since(*since));
+        match &fault {
+            Fault::Partition { .. } => self.each_path(aim, |path| path.silent = [false; 2]),
+            Fault::PartitionOneWay { dir, .. } => {
+                self.each_path(aim, |path| path.silent[*dir as usize] = false)
+            }
+            Fault::LinkDown { host, .. } => self.station(host).link_down = false,
+            Fault::Refuse { host, .. } => self.station(host).refuses = false,
+            Fault::ConnectHang { host, .. } => self.station(host).hangs = false,
+            Fault::SlowReader { host, .. } => {
+                self.station(host).reads = None;
+                self.read_on(self.index(host));
+            }
+            Fault::Bounce { host, .. } => self.restart(host),
+            // A stall ends by itself.
+            Fault::Stall { .. } => {}
+            Fault::Blackhole
+            | Fault::Reset
+            | Fault::Close
+            | Fault::HalfClose { .. }
+            | Fault::HalfOpen { .. }
+            | Fault::CutFrame { .. }
+            | Fault::WsClose { .. }
+            | Fault::RejectUpgrade { .. }
+            | Fault::HangUpgrade { .. }
+            | Fault::Latency { .. }
+            | Fault::Jitter { .. }
+            | Fault::Bandwidth { .. }
+            | Fault::ReorderConnections { .. }
+            | Fault::DropFrame
+            | Fault::DuplicateFrame
+            | Fault::Garbage { .. }
+            | Fault::ExpireUrl { .. }
+            | Fault::Revoke { .. }
+            | Fault::Throttle { .. }
+            | Fault::Crash { .. }
+            | Fault::Exit { .. }
+            | Fault::ClockJump { .. }
+            | Fault::Burst { .. }
+            | Fault::Heal => {}
+        }
+        self.record(SCRIPT, Event::Healed { fault, after });
+        self.try_all_again();
+    }
+
+    fn heal_all(&mut self) {
+        for index in 0..self.faults.len() {
+            // A restart and the end of a stall come when they come.
+            if !matches!(
+                self.faults[index].fault,
+                Fault::Bounce { .. } | Fault::Stall { .. }
+            ) {
+                self.heal(index);
+            }
+        }
+        let link = self.plan.link;
+        for path in self.paths.values_mut() {
+            path.quality = link;
+            path.reorder = Duration::ZERO;
+        }
+        for station in &mut self.stations {
+            station.reject_upgrades = (0, 0);
+            station.hang_upgrades = 0;
+        }
+    }
+
+    fn lasts(&mut self, fault: &Fault, aim: Aim, length: Option<Duration>) {
+        self.faults.push(Active {
+            fault: fault.clone(),
+            aim,
+            since: self.now,
+            over: false,
+        });
+        if let Some(length) = length {
+            let fault = self.faults.len() - 1;
+            self.plan(self.now + length, Class::News, Errand::Heal { fault });
+        }
+    }
+
+    fn silence(&mut self, aim: Aim, dirs: &[Dir]) {
+        let now = self.now;
+        self.each_path(aim, |path| {
+            for &dir in dirs {
+                path.silent[dir as usize] = true;
+                path.silenced_at[dir as usize] = Some(now);
+            }
+        });
+    }
+
+    fn link_down(&mut self, host: usize, address: Address) {
+        self.stations[host].link_down = true;
+        for conn in 0..self.conns.len() {
+            for side in [Side::Client, Side::Server] {
+                if self.conns[conn].host(side) == host && self.conns[conn].end(side) == End::Open {
+                    self.tell_end(conn, side, CloseReason::NetworkDown);
+                    // The socket is dead from now on, even while its host has not looked.
+                    self.conns[conn].flow_mut(from(side)).cut = true;
+                    if address == Address::New {
+                        self.swallow(conn, from(other(side)));
+                    }
+                }
+            }
+        }
+    }
+
+    fn half_open(&mut self, conn: usize, told: Side) {
+        self.discard(conn, from(told));
+        self.swallow(conn, from(other(told)));
+        self.tell_end(conn, told, CloseReason::Reset);
+    }
+
+    /// Nothing gets through in this direction any more, and nobody is told.
+    fn swallow(&mut self, conn: usize, dir: Dir) {
+        self.conns[conn].flow_mut(dir).void = true;
+    }
+
+    fn tell_end(&mut self, conn: usize, side: Side, why: CloseReason) {
+        self.post_end(self.now, Class::News, conn, side, Over::Closed(why));
+    }
+
+    /// The links are cut first: turmoil would let a dying host say goodbye.
+    fn crash(&mut self, host: &str) {
+        let index = self.index(host);
+        for conn in &mut self.conns {
+            for side in [Side::Client, Side::Server] {
+                if conn.host(side) == index && conn.end(side) == End::Open {
+                    conn.flow_mut(from(side)).cut = true;
+                    conn.break_off(side, io::ErrorKind::NotConnected);
+                }
+            }
+        }
+        let station = &mut self.stations[index];
+        station.alive = false;
+        station.wake_at = None;
+        station.reading = None;
+        station.begins.clear();
+        self.redirect(index);
+        self.verbs.push(Verb::Crash(index));
+    }
+
+    fn restart(&mut self, host: &str) {
+        let index = self.index(host);
+        self.stations[index].host = Host::new(&self.plan, index, self.seed.of("restart"));
+        self.stations[index].alive = true;
+        self.verbs.push(Verb::Bounce(index));
+    }
+
+    /// Tells everyone who honours the URLs of an issuer.
+    pub(super) fn tell_honouring(&mut self, signer: usize, input: &Input) {
+        let plan = Rc::clone(&self.plan);
+        for (host, plan) in plan.hosts.iter().enumerate() {
+            if matches!(plan.kind, HostKind::Exec { issuer: Some(issuer), .. } if issuer == signer) {
+                self.post(self.now, Class::News, host, Letter::Input(input.clone()));
+            }
+        }
+    }
+
+    fn tell_soon(&mut self, host: &str, input: Input) {
+        let host = self.index(host);
+        self.post(self.now, Class::News, host, Letter::Input(input));
+    }
+
+    /// The connections that a fault is aimed at: the one of its anchor, or those that are open.
+    fn each_conn(&mut self, aim: Aim, act: impl Fn(&mut Self, usize)) {
+        if let Some(conn) = aim.conn {
+            act(self, conn);
+            return;
+        }
+        for conn in 0..self.conns.len() {
+            let of_client = aim.client.is_none_or(|client| self.conns[conn].client == client);
+            if of_client && self.conns[conn].is_live() && self.conns[conn].id.purpose() == Purpose::Session {
+                act(self, conn);
+            }
+        }
+    }
+
+    fn each_path(&mut self, aim: Aim, act: impl Fn(&mut Path)) {
+        for (client, path) in &mut self.paths {
+            if aim.client.is_none_or(|aimed| aimed == *client) {
+                act(path);
+            }
+        }
+    }
+
+    fn station(&mut self, host: &str) -> &mut Station {
+        let index = self.index(host);
+        &mut self.stations[index]
+    }
+
+    fn index(&self, host: &str) -> usize {
+        self.plan.host(host).expect("a plan names only hosts that it has")
+    }
+}

@@ -1,0 +1,326 @@
+//! How messages travel in the turmoil world: sent, delayed, lost and sent again, allowed to be read.
+//!
+//! turmoil carries the bytes and never loses any. What a network does to them is done here: bytes that are late or lost
+//! have arrived at the receiving end of turmoil's stream, and the receiver's pipe does not hand them out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use unplug_reconnect::id::ConnId;
+use unplug_reconnect::time::Time;
+use unplug_reconnect::transport::CloseReason;
+
+use super::agenda::Class;
+use super::conn::{Cargo, Conn, End, Parcel, from, receiver, sender};
+use super::wire::Item;
+use super::world::{Errand, Letter, Opened, Over, World};
+use crate::fault::{Dir, Side};
+use crate::history::{Event, Frame, Kind};
+use crate::host::Payload;
+use crate::plan::Edge;
+use crate::stage::Moment;
+use crate::worlds::retransmission;
+
+/// What a fault does to the one frame at its anchor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    Pass,
+    Drop,
+    Duplicate,
+    /// Only so many bytes get through.
+    Tear(u64),
+}
+
+impl World {
+    /// A host sends a frame.
+    pub(super) fn send(&mut self, host: usize, id: ConnId, frame: Arc<Frame>, payload: Payload) {
+        let Some(&conn) = self.by_id.get(&id) else { return };
+        let side = if self.conns[conn].client == host {
+            Side::Client
+        } else {
+            Side::Server
+        };
+        if self.conns[conn].end(side) != End::Open {
+            return;
+        }
+        let dir = from(side);
+        self.fate = Fate::Pass;
+        let event = Event::Sent {
+            conn: id,
+            dir,
+            frame: Arc::clone(&frame),
+        };
+        self.stage.record(self.now, host, event);
+        // The moments come before the frame gets in: a fault there still catches it.
+        if matches!(frame.kind, Kind::Response | Kind::Error) {
+            self.note(conn, Dir::C2s, &frame, Edge::Answered);
+        }
+        self.note(conn, dir, &frame, Edge::Sent);
+        let (item, cargo) = (Item::of(&payload), Cargo::Frame(frame));
+        match std::mem::replace(&mut self.fate, Fate::Pass) {
+            Fate::Drop => return self.drop_item(conn, side, item),
+            Fate::Pass => self.ship(conn, dir, cargo, item),
+            Fate::Duplicate => {
+                self.ship(conn, dir, cargo.clone(), item.clone());
+                self.ship(conn, dir, cargo, item);
+            }
+            Fate::Tear(bytes) => {
+                self.ship(conn, dir, cargo, item);
+                let flow = self.conns[conn].flow_mut(dir);
+                if let Some(parcel) = flow.queue.back_mut() {
+                    parcel.torn = Some(bytes);
+                }
+                flow.cut = true;
+            }
+        }
+        self.check_window(conn, dir);
+    }
+
+    pub(super) fn note(&mut self, conn: usize, dir: Dir, frame: &Frame, edge: Edge) {
+        let Conn { client, id, .. } = self.conns[conn];
+        self.stage.moment(
+            self.now,
+            Moment {
+                conn: Some(id),
+                client,
+                method: &frame.method,
+                dir,
+                edge,
+            },
+        );
+        self.play();
+    }
+
+    /// Puts a message on its way and tells the sender's port to write it.
+    pub(super) fn ship(&mut self, conn: usize, dir: Dir, cargo: Cargo, item: Item) {
+        let bytes = item.size(dir == Dir::C2s);
+        if let Some(parcel) = self.enqueue(conn, dir, cargo, bytes) {
+            let endpoint = self.conns[conn].endpoint(sender(dir));
+            endpoint.items.push_back((item, Some(parcel)));
+            endpoint.bell.notify_one();
+        }
+    }
+
+    /// A frame that never arrives: the library must still be rid of the pong that it has ready.
+    fn drop_item(&mut self, conn: usize, side: Side, item: Item) {
+        if matches!(item, Item::Pong) {
+            let endpoint = self.conns[conn].endpoint(side);
+            endpoint.items.push_back((item, None));
+            endpoint.bell.notify_one();
+        }
+    }
+
+    /// Puts the parcel of a message on its way.
+    pub(super) fn enqueue(&mut self, conn: usize, dir: Dir, cargo: Cargo, bytes: usize) -> Option<u64> {
+        if self.conns[conn].flow(dir).cut {
+            return None;
+        }
+        let latency = self.latency(conn) + self.jitter(conn, dir);
+        let bandwidth = self.paths[&self.conns[conn].client].quality.bandwidth;
+        let now = self.now;
+        let flow = self.conns[conn].flow_mut(dir);
+        let passed = bandwidth.map_or(now, |rate| flow.busy_until.max(now) + transfer(bytes, rate));
+        flow.busy_until = passed;
+        let due = (passed + latency).max(flow.last_due);
+        flow.last_due = due;
+        flow.sends += 1;
+        flow.bytes += bytes;
+        flow.cut = matches!(cargo, Cargo::Fin | Cargo::CloseFrame(_));
+        let id = flow.sends;
+        flow.queue.push_back(Parcel {
+            id,
+            cargo,
+            bytes,
+            wire: None,
+            first_sent: now,
+            sent: now,
+            due,
+            buffered: false,
+            torn: None,
+        });
+        if flow.queue.len() == 1 {
+            self.plan_arrival(conn, dir);
+        }
+        Some(id)
+    }
+
+    pub(super) fn latency(&self, conn: usize) -> Duration {
+        self.paths[&self.conns[conn].client].quality.latency + self.conns[conn].extra
+    }
+
+    fn jitter(&self, conn: usize, dir: Dir) -> Duration {
+        let jitter = self.paths[&self.conns[conn].client].quality.jitter;
+        if jitter.is_zero() {
+            return Duration::ZERO;
+        }
+        let draw = self
+            .seed
+            .of("jitter")
+            .draw((conn as u64) << 33 | (dir as u64) << 32 | self.conns[conn].flow(dir).sends);
+        Duration::from_millis(draw % (u64::try_from(jitter.as_millis()).unwrap_or(u64::MAX - 1) + 1))
+    }
+
+    /// Plans when the head of a flow arrives; an older plan is void.
+    pub(super) fn plan_arrival(&mut self, conn: usize, dir: Dir) {
+        let now = self.now;
+        let flow = self.conns[conn].flow_mut(dir);
+        flow.version += 1;
+        let version = flow.version;
+        if let Some(head) = flow.queue.front() {
+            let at = head.due.max(now);
+            self.post_arrival(at, conn, dir, version);
+        }
+    }
+
+    fn post_arrival(&mut self, at: Time, conn: usize, dir: Dir, version: u32) {
+        let host = self.conns[conn].host(receiver(dir));
+        let letter = Letter::Arrive { conn, dir, version };
+        self.post(at, Class::Delivery, host, letter);
+    }
+
+    pub(super) fn on_arrive(&mut self, conn: usize, dir: Dir, version: u32) -> Opened {
+        let flow = self.conns[conn].flow(dir);
+        let Some(head) = flow.queue.front().filter(|_| flow.version == version) else {
+            return Opened::Done;
+        };
+        let (sent, buffered) = (head.sent, head.buffered);
+        let unwritten = head.wire.is_none() && !matches!(head.cargo, Cargo::Fin);
+        let side = receiver(dir);
+        let host = self.conns[conn].host(side);
+        if self.is_lost(conn, dir, sent) && !buffered {
+            self.park(conn, dir);
+        } else if self.conns[conn].end(side) != End::Open {
+            self.on_dead_socket(conn, dir);
+        } else if self.now < self.stations[host].stalled_until {
+            let at = self.stations[host].stalled_until;
+            self.post_arrival(at, conn, dir, version);
+        } else if unwritten {
+            return Opened::Unwritten;
+        } else if self.is_read(conn, dir, host) {
+            return self.hand_over(conn, dir);
+        }
+        Opened::Done
+    }
+
+    /// Whether what was sent in this direction at this moment does not arrive now.
+    pub(super) fn is_lost(&self, conn: usize, dir: Dir, sent: Time) -> bool {
+        let path = &self.paths[&self.conns[conn].client];
+        let host = self.conns[conn].host(receiver(dir));
+        let silenced = path.silenced_at[dir as usize].is_some_and(|at| sent <= at);
+        path.silent[dir as usize]
+            || silenced
+            || !self.stations[host].is_reachable()
+            || self.conns[conn].flow(dir).void
+    }
+
+    /// Whether the receiver has read the head by now; if not, plans when it will have.
+    fn is_read(&mut self, conn: usize, dir: Dir, host: usize) -> bool {
+        let now = self.now;
+        let Some(rate) = self.stations[host].reads else {
+            return true;
+        };
+        let flow = self.conns[conn].flow_mut(dir);
+        let Some(head) = flow.queue.front_mut() else {
+            return false;
+        };
+        if rate == 0 {
+            head.buffered = true;
+            return false; // Planned anew when the receiver reads again.
+        }
+        if head.buffered {
+            return true;
+        }
+        head.buffered = true;
+        head.due = flow.read_until.max(now) + transfer(head.bytes, rate);
+        flow.read_until = head.due;
+        self.plan_arrival(conn, dir);
+        false
+    }
+
+    /// What arrived was lost: TCP sends it again, at once or when it may get through.
+    pub(super) fn park(&mut self, conn: usize, dir: Dir) {
+        let client = self.conns[conn].client;
+        let timeout = self.paths[&client].quality.tcp_timeout;
+        let flow = self.conns[conn].flow_mut(dir);
+        flow.parked = true;
+        let Some(head) = flow.queue.front() else { return };
+        let first_sent = head.first_sent;
+        let errand = Errand::TcpTimeout {
+            conn,
+            dir,
+            first_sent,
+        };
+        self.plan(first_sent + timeout, Class::News, errand);
+        self.try_again(conn, dir);
+    }
+
+    /// If nothing keeps the head of a parked flow from arriving any more, plans its retransmission.
+    fn try_again(&mut self, conn: usize, dir: Dir) {
+        let Conn { client, .. } = self.conns[conn];
+        let host = self.conns[conn].host(receiver(dir));
+        let flow = self.conns[conn].flow(dir);
+        if !flow.parked
+            || flow.void
+            || self.paths[&client].silent[dir as usize]
+            || !self.stations[host].is_reachable()
+        {
+            return;
+        }
+        let (latency, now) = (self.latency(conn), self.now);
+        let flow = self.conns[conn].flow_mut(dir);
+        flow.parked = false;
+        if let Some(head) = flow.queue.front_mut() {
+            let sent = head.first_sent + retransmission(now.since(head.first_sent));
+            // What was sent behind it is sent again with it.
+            for parcel in &mut flow.queue {
+                parcel.sent = sent.max(parcel.sent);
+                parcel.due = parcel.due.max(sent + latency);
+                flow.last_due = flow.last_due.max(parcel.due);
+            }
+        }
+        self.plan_arrival(conn, dir);
+    }
+
+    /// Something healed: whatever was lost may get through now.
+    pub(super) fn try_all_again(&mut self) {
+        for conn in 0..self.conns.len() {
+            self.try_again(conn, Dir::C2s);
+            self.try_again(conn, Dir::S2c);
+        }
+    }
+
+    pub(super) fn on_tcp_timeout(&mut self, conn: usize, dir: Dir, first_sent: Time) {
+        let flow = self.conns[conn].flow(dir);
+        let head = flow.queue.front();
+        if flow.parked && head.is_some_and(|head| head.first_sent == first_sent) {
+            self.discard(conn, dir);
+            let end = Over::Closed(CloseReason::TcpTimeout);
+            self.post_end(self.now, Class::News, conn, sender(dir), end);
+        }
+    }
+
+    /// What arrives where no socket is, is answered with a reset, or with silence.
+    fn on_dead_socket(&mut self, conn: usize, dir: Dir) {
+        self.discard(conn, dir);
+        let at = self.now + self.latency(conn);
+        let end = Over::Closed(CloseReason::Reset);
+        self.post_end(at, Class::Delivery, conn, sender(dir), end);
+    }
+
+    /// Everything on its way is lost, and nothing more gets in.
+    pub(super) fn discard(&mut self, conn: usize, dir: Dir) {
+        let flow = self.conns[conn].flow_mut(dir);
+        flow.queue.clear();
+        flow.bytes = 0;
+        flow.cut = true;
+        flow.parked = false;
+        flow.version += 1;
+        self.conns[conn].endpoint(sender(dir)).items.clear();
+    }
+
+}
+
+/// How long so many bytes take at so many bytes a second.
+fn transfer(bytes: usize, rate: u64) -> Duration {
+    Duration::from_nanos((bytes as u64).saturating_mul(1_000_000_000) / rate.max(1))
+}

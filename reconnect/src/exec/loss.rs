@@ -1,0 +1,113 @@
+//! What becomes of calls when their connection, their process or their session is lost: sent again where the policy says
+//! that it is safe, settled otherwise (exec-server sheet, 6).
+
+use std::collections::VecDeque;
+
+use super::calls::{Waiting, What};
+use super::handle::Life;
+use super::{Exec, Op};
+use crate::id::{CallId, ProcessId};
+use crate::transport::Truth;
+
+impl Exec {
+    /// The session goes on, its connection does not: what is safe to send again waits, the rest is settled.
+    pub(super) fn rewind(&mut self, why: &str) {
+        let mut again = VecDeque::new();
+        for (_, sent) in std::mem::take(&mut self.in_flight) {
+            match sent.what {
+                What::Call(call, op @ Op::Read { .. })
+                    if self.policy.replay.read && !self.is_lost(op.process()) =>
+                {
+                    again.push_back(Waiting { call, op, sent: true });
+                }
+                What::Call(call, op) => self.fail_sent(call, &op, why, true),
+                // Writes wait in their outbox, clean-ups in their set; the others belong to an attempt.
+                What::Write(..) | What::Cleanup(_) | What::Initialize | What::Fill(_) => {}
+            }
+        }
+        again.append(&mut self.waiting);
+        self.waiting = again;
+        let replay = self.policy.replay.write && self.policy.write_ids;
+        let processes: Vec<_> = self.handles.keys().cloned().collect();
+        for process in processes {
+            let Some(handle) = self.handles.get_mut(&process) else {
+                continue;
+            };
+            handle.outbox.rewind();
+            let given_up: Vec<_> = if replay {
+                Vec::new()
+            } else {
+                handle.outbox.drain_sent().collect()
+            };
+            for write in given_up {
+                self.settle(write.call, Truth::Ambiguous, Some(why.to_owned()), None);
+            }
+        }
+    }
+
+    /// Session and connection are gone: everything in flight is settled.
+    pub(super) fn fail_in_flight(&mut self, why: &str) {
+        for (_, sent) in std::mem::take(&mut self.in_flight) {
+            if let What::Call(call, op) = sent.what {
+                self.fail_sent(call, &op, why, false);
+            }
+        }
+    }
+
+    /// A process makes room for another one of its name: what is still open about it is settled, so that nothing of it
+    /// can reach the new one.
+    pub(super) fn retire(&mut self, process: &ProcessId) {
+        let why = format!("process {process} is started again");
+        self.lose(process, why.clone());
+        let is_about = |what: &What| matches!(what, What::Call(_, op) if op.process() == process);
+        let open = self.in_flight.extract_if(.., |_, sent| is_about(&sent.what));
+        for (_, sent) in open.collect::<Vec<_>>() {
+            if let What::Call(call, op) = sent.what {
+                self.fail_sent(call, &op, &why, true);
+            }
+        }
+    }
+
+    /// Settles a call that was sent and will not be sent again.
+    fn fail_sent(&mut self, call: CallId, op: &Op, why: &str, clean_up: bool) {
+        if let Op::Start { process, .. } = op {
+            if clean_up {
+                self.cleanups.insert(process.clone());
+            }
+            self.lose(process, why.to_owned());
+        }
+        self.settle(call, Truth::Ambiguous, Some(why.to_owned()), None);
+    }
+
+    /// Settles what waits for a connection.
+    pub(super) fn fail_waiting(&mut self, why: &str) {
+        for waiting in std::mem::take(&mut self.waiting) {
+            self.settle_waiting(&waiting, why);
+        }
+    }
+
+    /// Settles what waits for a connection, or for its start, and is about this process.
+    pub(super) fn fail_waiting_for(&mut self, process: &ProcessId, why: &str) {
+        for waiting in std::mem::take(&mut self.waiting) {
+            if waiting.op.process() == process {
+                self.settle_waiting(&waiting, why);
+            } else {
+                self.waiting.push_back(waiting);
+            }
+        }
+    }
+
+    fn settle_waiting(&mut self, waiting: &Waiting, why: &str) {
+        let truth = if waiting.sent {
+            Truth::Ambiguous
+        } else {
+            Truth::NotApplied
+        };
+        self.settle(waiting.call, truth, Some(why.to_owned()), None);
+    }
+
+    fn is_lost(&self, process: &ProcessId) -> bool {
+        let life = self.handles.get(process).map(|handle| &handle.life);
+        matches!(life, Some(Life::Lost(_)))
+    }
+}

@@ -156,7 +156,9 @@ impl<'a> Handles<'a> {
         } = event
         {
             self.on_start_delivered(*conn, frame)
-        } else if let Event::Stdin { session, process, .. } | Event::Printed { session, process, .. } = event
+        } else if let Event::Stdin { session, process, .. }
+        | Event::Printed { session, process, .. }
+        | Event::ProcessClosed { session, process, .. } = event
         {
             self.of_session(*session, process)
         } else if let Event::Attached { conn, session, .. } = event {

@@ -22,7 +22,8 @@ const LATE: Duration = Duration::from_millis(25);
 /// A process must outlive its connection for as long as the lease of its session runs: the build that an agent started
 /// must still be there after a blip.
 ///
-/// Excused are a crash of the server, the process's own exit, a `terminate` or `signal`, and the end of a full lease.
+/// Excused are a crash of the server, the process's own exit, a `terminate` or `signal`, the end of a full lease, and an
+/// outage that outlasts the lease: nobody could have come back in time.
 /// Nothing in a history says why a process exited: one that is terminated while nobody is attached, without having been
 /// told to, counts as killed.
 pub(super) fn process_survives(history: &History) -> Verdict {
@@ -33,6 +34,8 @@ pub(super) fn process_survives(history: &History) -> Verdict {
         excused: BTreeSet::new(),
         exits: Vec::new(),
         killed: Vec::new(),
+        outages: 0,
+        suspects: Vec::new(),
         tested: false,
     };
     for entry in &history.entries {
@@ -53,6 +56,10 @@ struct Survival<'a> {
     exits: Vec<&'a str>,
     /// Processes that were terminated without a word, and when.
     killed: Vec<(SessionNumber, &'a ProcessId, Time)>,
+    /// Faults that last now and keep clients away from servers.
+    outages: usize,
+    /// What was lost during an outage while a lease ran: no good reason, unless the outage outlasts the lease.
+    suspects: Vec<(SessionNumber, String)>,
     tested: bool,
 }
 
@@ -62,15 +69,18 @@ impl<'a> Survival<'a> {
         self.leases.read(self.history, entry);
         if let Event::Lost { .. } = &entry.event {
             self.tested = true;
-            return self.on_lost(about?);
+            let index = about?;
+            return self.on_lost(index).and_then(|why| self.suspect(index, why));
         }
         if let Event::GaveUp { .. } = &entry.event {
             let held = |index: &usize| {
                 self.handles.all[*index].client == entry.who && self.handles.all[*index].is_held()
             };
-            return (0..self.handles.all.len())
-                .filter(held)
-                .find_map(|index| self.on_lost(index));
+            let held: Vec<_> = (0..self.handles.all.len()).filter(held).collect();
+            return held.into_iter().find_map(|index| {
+                let why = self.on_lost(index)?;
+                self.suspect(index, why)
+            });
         }
         if let Event::Closed { conn, .. } | Event::Hangup { conn } = &entry.event {
             let session = self
@@ -101,6 +111,17 @@ impl<'a> Survival<'a> {
         } = &entry.event
         {
             self.exits.push(process);
+        } else if let Event::Fault { fault, .. } = &entry.event
+            && keeps_away(fault)
+        {
+            self.outages += 1;
+        } else if let Event::Healed { fault, .. } = &entry.event
+            && keeps_away(fault)
+        {
+            self.outages = self.outages.saturating_sub(1);
+            if self.outages == 0 {
+                return self.suspects.drain(..).next().map(|(_, why)| why);
+            }
         } else {
             return self.read_books(entry);
         }
@@ -125,6 +146,16 @@ impl<'a> Survival<'a> {
         Some(format!(
             "{client} lost {process} although {server} still ran it in {session}{until}"
         ))
+    }
+
+    /// During an outage it is too early to say, if a lease runs.
+    fn suspect(&mut self, index: usize, why: String) -> Option<String> {
+        let session = self.handles.all[index].session?;
+        if self.outages == 0 || self.leases.until(session).is_none() {
+            return Some(why);
+        }
+        self.suspects.push((session, why));
+        None
     }
 
     fn read_books(&mut self, entry: &'a Entry) -> Option<String> {
@@ -154,6 +185,7 @@ impl<'a> Survival<'a> {
             Some(killed(*session, process, until))
         } else if let Event::SessionExpired { session } = &entry.event {
             let until = self.leases.until(*session);
+            self.suspects.retain(|(suspect, _)| suspect != session);
             if until.is_some_and(|until| until <= entry.t + LATE) {
                 return None;
             }
@@ -165,6 +197,14 @@ impl<'a> Survival<'a> {
             None
         }
     }
+}
+
+/// Whether a fault, while it lasts, keeps a client from coming back.
+const fn keeps_away(fault: &Fault) -> bool {
+    matches!(
+        fault,
+        Fault::Partition { .. } | Fault::LinkDown { .. } | Fault::Refuse { .. } | Fault::ConnectHang { .. }
+    )
 }
 
 fn killed(session: SessionNumber, process: &ProcessId, until: Time) -> String {

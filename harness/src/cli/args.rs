@@ -39,7 +39,9 @@ Example: unplug run exec/wifi_blip --seeds 1000
     #[command(after_help = "Example: unplug replay exec/wifi_blip --case forget_write_ids --seed 42")]
     Replay(ReplayArgs),
     /// Runs one case and prints its timeline, and nothing else.
-    #[command(after_help = "Example: unplug timeline exec/wifi_blip --jsonl | jq -c 'select(.event == \"stdin\")'")]
+    #[command(
+        after_help = "Example: unplug timeline exec/wifi_blip --jsonl | jq -c 'select(.event == \"stdin\")'"
+    )]
     Timeline(TimelineArgs),
     /// Prints the JSON Schema of scenario files, with which editors complete and check them.
     #[command(after_help = "Example: unplug schema > scenario.json")]

@@ -29,8 +29,15 @@ pub(crate) fn list(format: Format) -> Result<u8, Failure> {
     match format {
         Format::Text => out::print(&scenarios.iter().map(text).collect::<Vec<_>>().join("\n"))?,
         Format::Json => {
-            let scenarios = scenarios.iter().map(|(source, scenario)| Listed::new(source, scenario)).collect();
-            out::json(&ListDocument { schema: json::SCHEMA, scenarios, exit_code })?;
+            let scenarios = scenarios
+                .iter()
+                .map(|(source, scenario)| Listed::new(source, scenario))
+                .collect();
+            out::json(&ListDocument {
+                schema: json::SCHEMA,
+                scenarios,
+                exit_code,
+            })?;
         }
     }
     Ok(exit_code)
@@ -39,9 +46,17 @@ pub(crate) fn list(format: Format) -> Result<u8, Failure> {
 fn text((source, scenario): &(Source, Scenario)) -> String {
     let mut text = format!("{}   {}\n", source.name, scenario.title);
     let variants = scenario.variants();
-    let width = variants.iter().map(|variant| variant.case.chars().count()).max().unwrap_or_default();
+    let width = variants
+        .iter()
+        .map(|variant| variant.case.chars().count())
+        .max()
+        .unwrap_or_default();
     for variant in &variants {
-        let case = if variant.case.is_empty() { "-" } else { &variant.case };
+        let case = if variant.case.is_empty() {
+            "-"
+        } else {
+            &variant.case
+        };
         let expected = expected(&variant.scenario.expect);
         writeln!(text, "  {case:width$}  {expected}").expect("a string takes every write");
     }
@@ -56,7 +71,10 @@ fn expected(expect: &Expect) -> String {
         (several, _) => format!("{} fail", several.join(", ")),
     };
     if let (Some(length), []) = (expect.recovered_within, expect.fails()) {
-        text.push_str(&format!(", recovered within {}", humantime::format_duration(length)));
+        text.push_str(&format!(
+            ", recovered within {}",
+            humantime::format_duration(length)
+        ));
     }
     text
 }

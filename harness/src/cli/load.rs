@@ -4,8 +4,8 @@ use std::io::{self, IsTerminal as _};
 
 use miette::{GraphicalReportHandler, GraphicalTheme, MietteDiagnostic};
 use unplug::presets;
-use unplug::report::json::{self, ErrorDocument};
 use unplug::report::Job;
+use unplug::report::json::{self, ErrorDocument};
 use unplug::scenario::library::{self, Source};
 use unplug::scenario::{Refused, Variant};
 use unplug_reconnect::seed::Seed;
@@ -50,11 +50,18 @@ pub(crate) fn all(words: &[String]) -> Result<Vec<Loaded>, Refusal> {
     let mut loaded = Vec::new();
     for source in sources {
         match source.parse(&names) {
-            Ok(scenario) => loaded.push(Loaded { source, variants: scenario.variants() }),
+            Ok(scenario) => loaded.push(Loaded {
+                source,
+                variants: scenario.variants(),
+            }),
             Err(problems) => refused.push(problems),
         }
     }
-    if refused.is_empty() { Ok(loaded) } else { Err(Refusal::Scenarios(refused)) }
+    if refused.is_empty() {
+        Ok(loaded)
+    } else {
+        Err(Refusal::Scenarios(refused))
+    }
 }
 
 /// What the words select, and what is wrong with those that select nothing.
@@ -89,9 +96,17 @@ pub(crate) fn one(word: &str) -> Result<Loaded, Refusal> {
     match loaded.pop() {
         Some(only) if loaded.is_empty() => Ok(only),
         last => {
-            let names: Vec<_> = loaded.iter().chain(&last).map(|loaded| loaded.source.name.as_str()).collect();
+            let names: Vec<_> = loaded
+                .iter()
+                .chain(&last)
+                .map(|loaded| loaded.source.name.as_str())
+                .collect();
             let message = format!("`{word}` names {} scenarios, and one is needed", names.len());
-            Err(Misfit { message, help: format!("one of {}", names.join(", ")) }.into())
+            Err(Misfit {
+                message,
+                help: format!("one of {}", names.join(", ")),
+            }
+            .into())
         }
     }
 }
@@ -103,16 +118,36 @@ impl Loaded {
     /// There is no such case.
     pub(crate) fn job(&self, subject: &Subject) -> Result<Job<'_>, Refusal> {
         let case = subject.case.as_deref().unwrap_or_default();
-        let variant = self.variants.iter().find(|variant| variant.case == case).ok_or_else(|| {
-            let cases: Vec<_> = self.variants.iter().map(|variant| variant.case.as_str()).collect();
-            let cases = cases.into_iter().filter(|case| !case.is_empty()).collect::<Vec<_>>().join(", ");
-            let help = match cases.as_str() {
-                "" => "it has none: leave out `--case`".to_owned(),
-                cases => format!("one of {cases}; or leave out `--case` for the script as it stands"),
-            };
-            Misfit { message: format!("`{}` has no case `{case}`", self.source.name), help }
-        })?;
-        Ok(Job { source: &self.source, variant, world: subject.world, seed: Seed(subject.seed) })
+        let variant = self
+            .variants
+            .iter()
+            .find(|variant| variant.case == case)
+            .ok_or_else(|| {
+                let cases: Vec<_> = self
+                    .variants
+                    .iter()
+                    .map(|variant| variant.case.as_str())
+                    .collect();
+                let cases = cases
+                    .into_iter()
+                    .filter(|case| !case.is_empty())
+                    .collect::<Vec<_>>()
+                    .join(", ");
+                let help = match cases.as_str() {
+                    "" => "it has none: leave out `--case`".to_owned(),
+                    cases => format!("one of {cases}; or leave out `--case` for the script as it stands"),
+                };
+                Misfit {
+                    message: format!("`{}` has no case `{case}`", self.source.name),
+                    help,
+                }
+            })?;
+        Ok(Job {
+            source: &self.source,
+            variant,
+            world: subject.world,
+            seed: Seed(subject.seed),
+        })
     }
 }
 
@@ -127,10 +162,18 @@ impl Refusal {
                 Self::Scenarios(refused) => refused.iter().flat_map(json::problems).collect(),
                 Self::Misfit(Misfit { message, help }) => {
                     let (message, help) = (message.clone(), Some(help.clone()));
-                    vec![json::Problem { message, help, ..json::Problem::default() }]
+                    vec![json::Problem {
+                        message,
+                        help,
+                        ..json::Problem::default()
+                    }]
                 }
             };
-            return out::json(&ErrorDocument { schema: json::SCHEMA, errors, exit_code: USAGE });
+            return out::json(&ErrorDocument {
+                schema: json::SCHEMA,
+                errors,
+                exit_code: USAGE,
+            });
         }
         let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         match self {
@@ -146,7 +189,11 @@ impl Refusal {
 
 impl Misfit {
     fn render(&self, colours: bool) -> String {
-        let theme = if colours { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+        let theme = if colours {
+            GraphicalTheme::unicode()
+        } else {
+            GraphicalTheme::unicode_nocolor()
+        };
         let problem = MietteDiagnostic::new(&self.message).with_help(&self.help);
         let mut text = String::new();
         match GraphicalReportHandler::new_themed(theme).render_report(&mut text, &problem) {

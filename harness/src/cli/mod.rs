@@ -17,7 +17,6 @@ use std::io;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use clap::error::ErrorKind;
 use unplug::report::Outcome;
 use unplug::scenario;
 
@@ -84,9 +83,10 @@ fn answer(command: Command) -> Result<u8, Failure> {
 
 /// Help, the version, or what is wrong with the arguments.
 fn explained(error: &clap::Error) -> ExitCode {
-    let code = match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Outcome::AsExpected.exit_code(),
-        _ => USAGE,
+    let code = if error.use_stderr() {
+        USAGE
+    } else {
+        Outcome::AsExpected.exit_code()
     };
     // Nobody is left to hear that nobody listens.
     error.print().ok();

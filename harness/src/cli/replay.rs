@@ -25,7 +25,10 @@ pub(crate) fn replay(args: &ReplayArgs) -> Result<u8, Failure> {
         Format::Json => out::json(&ReplayDocument {
             schema: json::SCHEMA,
             run: json::Run::new(&finished),
-            timeline: timeline(&finished.judged.run.history).lines().map(str::to_owned).collect(),
+            timeline: timeline(&finished.judged.run.history)
+                .lines()
+                .map(str::to_owned)
+                .collect(),
             exit_code,
         })?,
     }
@@ -38,20 +41,29 @@ fn text(finished: &Finished<'_>) -> String {
     text.push('\n');
     let expected = finished.fails_as_expected();
     let judgements = &finished.judged.judgements;
-    let width = judgements.iter().map(|judgement| judgement.checker.name.len()).max().unwrap_or_default();
+    let width = judgements
+        .iter()
+        .map(|judgement| judgement.checker.name.len())
+        .max()
+        .unwrap_or_default();
     for judgement in judgements {
         let name = judgement.checker.name;
         let line = match &judgement.verdict {
             Verdict::Pass => format!("pass     {name}"),
             Verdict::Vacuous => format!("vacuous  {name}"),
-            Verdict::Fail(why) if expected.contains(&name) => format!("fail     {name:width$}  {why} (as expected)"),
+            Verdict::Fail(why) if expected.contains(&name) => {
+                format!("fail     {name:width$}  {why} (as expected)")
+            }
             Verdict::Fail(why) => format!("FAIL     {name:width$}  {why}"),
         };
         writeln!(text, "{line}").expect("a string takes every write");
     }
     text.push('\n');
     if finished.outcome() == Outcome::AsExpected {
-        text.push_str("as expected\n");
+        text.push_str(&match expected.as_slice() {
+            [] => "as expected\n".to_owned(),
+            fails => format!("as expected: {} must fail\n", fails.join(", ")),
+        });
     } else {
         text.push_str(&unplug::report::screen::verdict(finished));
     }
@@ -61,6 +73,7 @@ fn text(finished: &Finished<'_>) -> String {
         Again::Untried => "run once",
     };
     let seed = finished.job.seed;
-    writeln!(text, "seed {seed}   digest {}   {again}", history.digest()).expect("a string takes every write");
+    writeln!(text, "seed {seed}   digest {}   {again}", history.digest())
+        .expect("a string takes every write");
     text
 }

@@ -25,8 +25,16 @@ pub(crate) fn run(args: &RunArgs) -> Result<u8, Failure> {
         out::print(&format!("{}\n\n", work.headline(loaded.len())))?;
     }
     let mut book = Book::new(&work);
-    let complete = runner::all(work.count(), |index| work.make(index, args.format), |made| book.note(made))?;
-    let exit_code = if complete { book.outcome().exit_code() } else { INTERRUPTED };
+    let complete = runner::all(
+        work.count(),
+        |index| work.make(index, args.format),
+        |made| book.note(made),
+    )?;
+    let exit_code = if complete {
+        book.outcome().exit_code()
+    } else {
+        INTERRUPTED
+    };
     match args.format {
         Format::Text => out::print(&book.text(&work, complete))?,
         Format::Json => out::json(&RunDocument {
@@ -59,16 +67,32 @@ struct Made {
 
 impl<'a> Work<'a> {
     fn new(loaded: &'a [Loaded], args: &RunArgs) -> Result<Self, Refusal> {
-        let RunArgs { seed, seeds, world, .. } = *args;
+        let RunArgs {
+            seed, seeds, world, ..
+        } = *args;
         if seed.checked_add(seeds - 1).is_none() {
             let message = format!("there are no {seeds} seeds from {seed} on");
-            return Err(Misfit { message, help: format!("the last seed is {}", u64::MAX) }.into());
+            return Err(Misfit {
+                message,
+                help: format!("the last seed is {}", u64::MAX),
+            }
+            .into());
         }
-        let job = |source, variant, world: &WorldName| Job { source, variant, world: *world, seed: Seed(seed) };
+        let job = |source, variant, world: &WorldName| Job {
+            source,
+            variant,
+            world: *world,
+            seed: Seed(seed),
+        };
         let cases = loaded.iter().flat_map(|Loaded { source, variants }| {
-            variants.iter().flat_map(move |variant| world.names().iter().map(move |world| job(source, variant, world)))
+            variants
+                .iter()
+                .flat_map(move |variant| world.names().iter().map(move |world| job(source, variant, world)))
         });
-        Ok(Self { cases: cases.collect(), seeds })
+        Ok(Self {
+            cases: cases.collect(),
+            seeds,
+        })
     }
 
     const fn count(&self) -> u64 {
@@ -86,12 +110,19 @@ impl<'a> Work<'a> {
         worlds.dedup();
         let worlds: Vec<_> = worlds.iter().map(ToString::to_string).collect();
         let runs = counted(self.count(), "run");
-        format!("{runs} of {}   world {}   {seeds}", counted(scenarios as u64, "scenario"), worlds.join(" and "))
+        format!(
+            "{runs} of {}   world {}   {seeds}",
+            counted(scenarios as u64, "scenario"),
+            worlds.join(" and ")
+        )
     }
 
     fn make(&self, index: u64, format: Format) -> Made {
         let (case, nth) = ((index / self.seeds) as usize, index % self.seeds);
-        let job = Job { seed: Seed(self.cases[case].seed.0 + nth), ..self.cases[case] };
+        let job = Job {
+            seed: Seed(self.cases[case].seed.0 + nth),
+            ..self.cases[case]
+        };
         let finished: Finished<'_> = job.finish(nth == 0);
         let wrong = finished.outcome() != Outcome::AsExpected;
         Made {
@@ -152,7 +183,8 @@ impl Book {
         for (screen, others) in self.screens.iter().flatten() {
             write!(text, "\n{screen}").expect("a string takes every write");
             if !others.is_empty() {
-                writeln!(text, "  the same case is not as expected with {}", also(others)).expect("a string takes every write");
+                writeln!(text, "  the same case is not as expected with {}", also(others))
+                    .expect("a string takes every write");
             }
         }
         writeln!(text, "\n{}", self.last_line(work, complete)).expect("a string takes every write");
@@ -162,11 +194,19 @@ impl Book {
     fn last_line(&self, work: &Work<'_>, complete: bool) -> String {
         let runs = match complete {
             true => counted(self.summary.runs, "run"),
-            false => format!("interrupted: {} of {}", self.summary.runs, counted(work.count(), "run")),
+            false => format!(
+                "interrupted after {} of {}",
+                self.summary.runs,
+                counted(work.count(), "run")
+            ),
         };
-        let counts = Outcome::VARIANTS.iter().map(|outcome| (outcome, self.summary.of(*outcome)));
+        let counts = Outcome::VARIANTS
+            .iter()
+            .map(|outcome| (outcome, self.summary.of(*outcome)));
         let counts = counts.filter(|(_, count)| *count != 0);
-        let counts: Vec<_> = counts.map(|(outcome, count)| format!("{count} {}", outcome.shown())).collect();
+        let counts: Vec<_> = counts
+            .map(|(outcome, count)| format!("{count} {}", outcome.shown()))
+            .collect();
         match counts.is_empty() {
             true => runs,
             false => format!("{runs}: {}", counts.join(", ")),

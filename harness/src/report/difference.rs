@@ -27,7 +27,10 @@ impl Difference {
             return None;
         }
         let lines = |history: &History| -> Vec<String> {
-            String::from_utf8_lossy(&history.to_jsonl()).lines().map(str::to_owned).collect()
+            String::from_utf8_lossy(&history.to_jsonl())
+                .lines()
+                .map(str::to_owned)
+                .collect()
         };
         let (first, second) = (lines(first), lines(second));
         let at = first.iter().zip(&second).take_while(|(a, b)| a == b).count();
@@ -42,7 +45,10 @@ impl Difference {
 
     /// As people read it: what both say, then each run's own words.
     pub fn lines(&self) -> Vec<String> {
-        let mut lines = vec![format!("the same seed gave two histories; they part at line {}", self.line)];
+        let mut lines = vec![format!(
+            "the same seed gave two histories; they part at line {}",
+            self.line
+        )];
         lines.extend(self.before.iter().map(|line| format!("  {line}")));
         for (mark, of, own) in [('-', "first", &self.first), ('+', "second", &self.second)] {
             if own.is_empty() {
@@ -70,20 +76,36 @@ mod tests {
             world: String::new(),
             seed: Seed(42),
             until: Time::ZERO,
-            hosts: vec![crate::history::Host { name: "!".into(), role: crate::history::Role::Script }],
+            hosts: vec![crate::history::Host {
+                name: "!".into(),
+                role: crate::history::Role::Script,
+            }],
             recovered_within: None,
             stays_connected: false,
         };
-        let entry = |why: &&str| Entry { t: Time::ZERO, who: 0, event: Event::GaveUp { why: (*why).to_owned() } };
-        History { header, entries: sentences.iter().map(entry).collect() }
+        let entry = |why: &&str| Entry {
+            t: Time::ZERO,
+            who: 0,
+            event: Event::GaveUp {
+                why: (*why).to_owned(),
+            },
+        };
+        History {
+            header,
+            entries: sentences.iter().map(entry).collect(),
+        }
     }
 
     #[test]
     fn the_first_difference_is_shown_between_its_neighbours() {
-        let (first, second) = (history(&["a", "b", "c", "d", "e", "f", "g"]), history(&["a", "b", "c", "x", "e"]));
+        let (first, second) = (
+            history(&["a", "b", "c", "d", "e", "f", "g"]),
+            history(&["a", "b", "c", "x", "e"]),
+        );
         assert_eq!(Difference::between(&first, &first), None);
         let lines = Difference::between(&first, &second).expect("they differ").lines();
-        let line = |mark, why| format!("{mark} {{\"t\":0,\"who\":\"!\",\"event\":\"gave_up\",\"why\":\"{why}\"}}");
+        let line =
+            |mark, why| format!("{mark} {{\"t\":0,\"who\":\"!\",\"event\":\"gave_up\",\"why\":\"{why}\"}}");
         assert_eq!(
             lines,
             [
@@ -101,7 +123,12 @@ mod tests {
 
     #[test]
     fn a_history_that_ends_early_differs() {
-        let lines = Difference::between(&history(&["a", "b"]), &history(&["a"])).expect("they differ").lines();
-        assert_eq!(lines.last().map(String::as_str), Some("+ (the second run ends here)"));
+        let lines = Difference::between(&history(&["a", "b"]), &history(&["a"]))
+            .expect("they differ")
+            .lines();
+        assert_eq!(
+            lines.last().map(String::as_str),
+            Some("+ (the second run ends here)")
+        );
     }
 }

@@ -21,7 +21,10 @@ pub(super) struct Upto {
 impl Upto {
     /// The whole history.
     pub(super) fn end(history: &History) -> Self {
-        Self { entries: history.entries.len(), at: history.header.until }
+        Self {
+            entries: history.entries.len(),
+            at: history.header.until,
+        }
     }
 
     /// The shortest beginning of which the checker says the same, had the run ended there: its last event is the
@@ -43,17 +46,27 @@ impl Upto {
                 fine = middle;
             }
         }
-        Self { entries: violated, at: history.entries[violated - 1].t }
+        Self {
+            entries: violated,
+            at: history.entries[violated - 1].t,
+        }
     }
 
     /// The last lines of the timeline up to there, under a headline.
     pub(super) fn excerpt(self, history: &History) -> Vec<String> {
         let text = timeline(&beginning(history, self.entries));
         let lines: Vec<&str> = text.lines().collect();
+        if lines.is_empty() {
+            return vec!["there is no timeline".to_owned()];
+        }
         let shown = lines.len().saturating_sub(LINES);
         let headline = match shown {
             0 => format!("timeline up to {}", self.at),
-            _ => format!("timeline up to {} (the last {LINES} of {} lines)", self.at, lines.len()),
+            _ => format!(
+                "timeline up to {} (the last {LINES} of {} lines)",
+                self.at,
+                lines.len()
+            ),
         };
         let lines = lines[shown..].iter().map(|line| format!("  {line}"));
         std::iter::once(headline).chain(lines).collect()

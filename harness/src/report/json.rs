@@ -69,7 +69,11 @@ impl Run {
         let (job, judged) = (&finished.job, &finished.judged);
         let scenario = &job.variant.scenario;
         let is_stale = matches!(judged.answer, Answer::Stale(_));
-        let unfired = if is_stale { stale::unfired(finished) } else { Vec::new() };
+        let unfired = if is_stale {
+            stale::unfired(finished)
+        } else {
+            Vec::new()
+        };
         Self {
             scenario: job.source.name.clone(),
             path: job.source.path.clone(),
@@ -119,7 +123,11 @@ impl Checker {
             Verdict::Vacuous => ("vacuous", None),
             Verdict::Fail(why) => ("fail", Some(why.clone())),
         };
-        Self { name: judgement.checker.name, verdict, why }
+        Self {
+            name: judgement.checker.name,
+            verdict,
+            why,
+        }
     }
 }
 
@@ -226,7 +234,10 @@ impl Listed {
             why: scenario.why.clone(),
             source: scenario.source.clone(),
             cases: variants
-                .map(|variant| Case { expected: Expectation::new(&variant.scenario.expect), case: variant.case })
+                .map(|variant| Case {
+                    expected: Expectation::new(&variant.scenario.expect),
+                    case: variant.case,
+                })
                 .collect(),
         }
     }

@@ -9,6 +9,8 @@ pub mod json;
 pub mod screen;
 mod stale;
 pub mod table;
+#[cfg(test)]
+mod tests;
 pub mod timeline;
 
 use std::any::Any;
@@ -18,7 +20,7 @@ use unplug_reconnect::seed::Seed;
 
 use crate::checkers::Verdict;
 use crate::history::History;
-use crate::judge::{Answer, Judged, WorldName, judge};
+use crate::judge::{Answer, Judged, World, WorldName, judge};
 use crate::plan::Plan;
 use crate::scenario::Variant;
 use crate::scenario::library::{Source, built_in};
@@ -106,15 +108,30 @@ impl Outcome {
 impl<'a> Job<'a> {
     /// Runs and judges it. A panic on the way is an answer too: the other jobs go on.
     pub fn run(self) -> Judged {
+        self.run_in(self.world.world())
+    }
+
+    /// Runs it; and again if that is asked for, or if something is wrong.
+    pub fn finish(self, twice: bool) -> Finished<'a> {
+        self.finish_in(self.world.world(), twice)
+    }
+
+    fn run_in(self, world: World) -> Judged {
         let plan = Plan::new(&self.source.name, self.variant);
-        let world = self.world.world();
         match catch_unwind(AssertUnwindSafe(|| world(&plan, self.seed))) {
             Ok(run) => judge(run, &self.variant.scenario.expect),
             Err(payload) => {
                 let header = plan.header(&self.world.to_string(), self.seed);
-                let history = History { header, entries: Vec::new() };
+                let history = History {
+                    header,
+                    entries: Vec::new(),
+                };
                 Judged {
-                    run: Run { history, stale: Vec::new(), runaway: None },
+                    run: Run {
+                        history,
+                        stale: Vec::new(),
+                        runaway: None,
+                    },
                     judgements: Vec::new(),
                     answer: Answer::Panicked(message(payload.as_ref())),
                 }
@@ -122,23 +139,26 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Runs it; and again if that is asked for, or if something is wrong.
-    pub fn finish(self, twice: bool) -> Finished<'a> {
-        let judged = self.run();
+    fn finish_in(self, world: World, twice: bool) -> Finished<'a> {
+        let judged = self.run_in(world);
         let twice = match judged.answer {
             Answer::AsExpected => twice,
             Answer::Violated(_) | Answer::Inconclusive | Answer::Stale(_) | Answer::Panicked(_) => true,
             // Two of these would not fit into memory.
             Answer::Runaway(_) => false,
         };
-        let again = match twice.then(|| self.run()) {
+        let again = match twice.then(|| self.run_in(world)) {
             None => Again::Untried,
             Some(second) => match Difference::between(&judged.run.history, &second.run.history) {
                 Some(difference) => Again::Differs(difference),
                 None => Again::Same,
             },
         };
-        Finished { job: self, judged, again }
+        Finished {
+            job: self,
+            judged,
+            again,
+        }
     }
 
     /// The options that name this run: `--case 0.134 --world fast --seed 42`.
@@ -152,7 +172,11 @@ impl<'a> Job<'a> {
 
     /// The command that runs it again.
     pub fn replay(self) -> String {
-        let scenario = if built_in().contains(self.source) { &self.source.name } else { &self.source.path };
+        let scenario = if built_in().contains(self.source) {
+            &self.source.name
+        } else {
+            &self.source.path
+        };
         format!("unplug replay {} {}", quoted(scenario), self.options())
     }
 
@@ -162,7 +186,10 @@ impl<'a> Job<'a> {
             "" => String::new(),
             case => format!("case {case}   "),
         };
-        format!("{}   {case}world {}   seed {}", self.source.name, self.world, self.seed)
+        format!(
+            "{}   {case}world {}   seed {}",
+            self.source.name, self.world, self.seed
+        )
     }
 }
 
@@ -183,16 +210,24 @@ impl Finished<'_> {
     /// The checkers that fail, as the scenario says.
     pub fn fails_as_expected(&self) -> Vec<&'static str> {
         let expected = self.job.variant.scenario.expect.fails();
-        let failing = self.judged.judgements.iter().filter(|judgement| matches!(judgement.verdict, Verdict::Fail(_)));
+        let failing = self
+            .judged
+            .judgements
+            .iter()
+            .filter(|judgement| matches!(judgement.verdict, Verdict::Fail(_)));
         let names = failing.map(|judgement| judgement.checker.name);
-        names.filter(|name| expected.iter().any(|expected| expected == name)).collect()
+        names
+            .filter(|name| expected.iter().any(|expected| expected == name))
+            .collect()
     }
 }
 
 /// What a panic says.
 fn message(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().copied();
-    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("a panic without words").to_owned()
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("a panic without words")
+        .to_owned()
 }
 
 /// A word as a shell takes it.
@@ -202,23 +237,4 @@ fn quoted(word: &str) -> String {
         return word.to_owned();
     }
     format!("'{}'", word.replace('\'', r"'\''"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_with_a_space_survives_a_shell() {
-        assert_eq!(quoted("exec/wifi_blip"), "exec/wifi_blip");
-        assert_eq!(quoted("my runs/it's.toml"), r"'my runs/it'\''s.toml'");
-    }
-
-    #[test]
-    fn nondeterminism_outweighs_all_and_stale_outweighs_inconclusive() {
-        use Outcome::{AsExpected, Inconclusive, Nondeterministic, Stale, Violated};
-        let mut outcomes = [Nondeterministic, Stale, AsExpected, Violated, Inconclusive];
-        outcomes.sort();
-        assert_eq!(outcomes.map(Outcome::exit_code), [0, 2, 4, 1, 3]);
-    }
 }

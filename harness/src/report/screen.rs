@@ -32,7 +32,12 @@ pub fn screen(finished: &Finished<'_>) -> String {
     let Some((first, others)) = findings.split_first() else {
         return format!("as expected   {}\n", job.headline());
     };
-    let mut lines = vec![format!("{}   {}   {}", first.title, job.headline(), first.upto.at)];
+    let mut lines = vec![format!(
+        "{}   {}   {}",
+        first.title,
+        job.headline(),
+        first.upto.at
+    )];
     let mut block = |block: Vec<String>| lines.extend(block.into_iter().map(|line| format!("  {line}")));
     block(first.lines.clone());
     block(others.iter().take(ALSO).map(also).collect());
@@ -67,13 +72,19 @@ pub fn verdict(finished: &Finished<'_>) -> String {
 /// In one sentence each: what is wrong.
 pub(super) fn sentences(finished: &Finished<'_>) -> Vec<String> {
     let findings = findings(finished).into_iter();
-    findings.map(|finding| format!("{}: {}", finding.title, finding.lines.join("; "))).collect()
+    findings
+        .map(|finding| format!("{}: {}", finding.title, finding.lines.join("; ")))
+        .collect()
 }
 
 fn findings(finished: &Finished<'_>) -> Vec<Finding> {
     let run = &finished.judged.run;
     let end = Upto::end(&run.history);
-    let finding = |title: &str, lines| Finding { title: title.to_owned(), lines, upto: end };
+    let finding = |title: &str, lines| Finding {
+        title: title.to_owned(),
+        lines,
+        upto: end,
+    };
     let mut findings = Vec::new();
     if let Again::Differs(difference) = &finished.again {
         findings.push(finding("NONDETERMINISTIC", difference.lines()));
@@ -85,11 +96,15 @@ fn findings(finished: &Finished<'_>) -> Vec<Finding> {
         Answer::Stale(_) => findings.push(finding("STALE", stale::told(finished))),
         Answer::Runaway(things) => findings.push(finding(
             "FAIL runaway",
-            vec![format!("the run does not come to an end: it was stopped after {things} events")],
+            vec![format!(
+                "the run does not come to an end: it was stopped after {things} events"
+            )],
         )),
         Answer::Panicked(why) => findings.push(finding(
             "FAIL panic",
-            vec![format!("an invariant of a machine or of the harness broke: {why}")],
+            vec![format!(
+                "an invariant of a machine or of the harness broke, and the history is lost: {why}"
+            )],
         )),
     }
     findings
@@ -97,20 +112,34 @@ fn findings(finished: &Finished<'_>) -> Vec<Finding> {
 
 fn surprise(finished: &Finished<'_>, surprise: &Surprise) -> Finding {
     let judged = &finished.judged;
-    let of = |name: &str| judged.judgements.iter().find(|judgement| judgement.checker.name == name);
+    let of = |name: &str| {
+        judged
+            .judgements
+            .iter()
+            .find(|judgement| judgement.checker.name == name)
+    };
     let end = Upto::end(&judged.run.history);
     match surprise {
         Surprise::Fails { checker, why } => Finding {
             title: format!("FAIL {checker}"),
             lines: vec![why.clone()],
-            upto: of(checker)
-                .map_or(end, |judgement| Upto::violation(&judged.run.history, judgement.checker, why)),
+            upto: of(checker).map_or(end, |judgement| {
+                Upto::violation(&judged.run.history, judgement.checker, why)
+            }),
         },
         Surprise::Holds { checker } => {
             let vacuous = of(checker).is_some_and(|judgement| judgement.verdict == Verdict::Vacuous);
-            let instead = if vacuous { "the run did not put it to the test" } else { "it passes" };
+            let instead = if vacuous {
+                "the run did not put it to the test"
+            } else {
+                "it passes"
+            };
             let line = format!("the scenario expects this checker to fail, but {instead}");
-            Finding { title: format!("FAIL {checker}"), lines: vec![line], upto: end }
+            Finding {
+                title: format!("FAIL {checker}"),
+                lines: vec![line],
+                upto: end,
+            }
         }
     }
 }
@@ -121,7 +150,10 @@ fn inconclusive(finished: &Finished<'_>) -> String {
     let tested: Vec<_> = tested.map(|judgement| judgement.checker.name).collect();
     match tested.as_slice() {
         [] => "the run put no checker to the test: it proves nothing".to_owned(),
-        tested => format!("the scenario expects that nothing is put to the test, but this was: {}", tested.join(", ")),
+        tested => format!(
+            "the scenario expects that nothing is put to the test, but this was: {}",
+            tested.join(", ")
+        ),
     }
 }
 
@@ -146,7 +178,17 @@ fn faults(scenario: &Scenario) -> Vec<String> {
 pub(super) fn toml(scenario: &Scenario, steps: &[Step]) -> Vec<String> {
     // Steps come last in a file without cases and expectations.
     let (steps, expect, cases) = (steps.to_vec(), Expect::default(), Vec::new());
-    let text = Scenario { steps, expect, cases, ..scenario.clone() }.to_toml();
+    let text = Scenario {
+        steps,
+        expect,
+        cases,
+        ..scenario.clone()
+    }
+    .to_toml();
     let start = text.find("\n[[step]]").unwrap_or_default();
-    text[start..].lines().filter(|line| !line.is_empty()).map(|line| format!("  {line}")).collect()
+    text[start..]
+        .lines()
+        .filter(|line| !line.is_empty())
+        .map(|line| format!("  {line}"))
+        .collect()
 }

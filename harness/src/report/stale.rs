@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use toml::de::DeTable;
+use unplug_reconnect::id::ConnId;
 
 use super::{Finished, screen};
 use crate::history::{Dir, Event, History, Kind};
@@ -27,7 +28,11 @@ pub(super) fn unfired(finished: &Finished<'_>) -> Vec<Unfired> {
     let scenario = &job.variant.scenario;
     let unfired = run.stale.iter().filter_map(|&index| {
         let why = why(scenario, scenario.steps.get(index)?, &run.stale, &run.history);
-        Some(Unfired { step: index + 1, line: lines.get(index).copied(), why })
+        Some(Unfired {
+            step: index + 1,
+            line: lines.get(index).copied(),
+            why,
+        })
     });
     unfired.collect()
 }
@@ -36,10 +41,15 @@ pub(super) fn unfired(finished: &Finished<'_>) -> Vec<Unfired> {
 pub(super) fn told(finished: &Finished<'_>) -> Vec<String> {
     let mut told = Vec::new();
     for Unfired { step, line, why } in unfired(finished) {
-        let place = line.map(|line| format!(" ({}:{line})", finished.job.source.path)).unwrap_or_default();
+        let place = line
+            .map(|line| format!(" ({}:{line})", finished.job.source.path))
+            .unwrap_or_default();
         told.push(format!("step {step}{place} never fired: {why}"));
         let steps = &finished.job.variant.scenario.steps;
-        told.extend(screen::toml(&finished.job.variant.scenario, &steps[step - 1..step]));
+        told.extend(screen::toml(
+            &finished.job.variant.scenario,
+            &steps[step - 1..step],
+        ));
     }
     told
 }
@@ -47,10 +57,19 @@ pub(super) fn told(finished: &Finished<'_>) -> Vec<String> {
 /// The line in which each step begins.
 fn lines(text: &[u8]) -> Vec<usize> {
     let text = String::from_utf8_lossy(text);
-    let Ok(document) = DeTable::parse(&text) else { return Vec::new() };
-    let steps = document.get_ref().get("step").and_then(|steps| steps.get_ref().as_array());
-    let starts = steps.into_iter().flat_map(|steps| steps.iter().map(|step| step.span().start));
-    starts.map(|start| text[..start].matches('\n').count() + 1).collect()
+    let Ok(document) = DeTable::parse(&text) else {
+        return Vec::new();
+    };
+    let steps = document
+        .get_ref()
+        .get("step")
+        .and_then(|steps| steps.get_ref().as_array());
+    let starts = steps
+        .into_iter()
+        .flat_map(|steps| steps.iter().map(|step| step.span().start));
+    starts
+        .map(|start| text[..start].matches('\n').count() + 1)
+        .collect()
 }
 
 fn why(scenario: &Scenario, step: &Step, stale: &[usize], history: &History) -> String {
@@ -63,7 +82,10 @@ fn why(scenario: &Scenario, step: &Step, stale: &[usize], history: &History) -> 
                 step.name.as_ref() == Some(&other.step) && !stale.contains(&index)
             };
             if scenario.steps.iter().enumerate().any(fired) {
-                format!("step `{}` fired, but the run was over before this one was due", other.step)
+                format!(
+                    "step `{}` fired, but the run was over before this one was due",
+                    other.step
+                )
             } else {
                 format!("step `{}`, after which it comes, never fired either", other.step)
             }
@@ -81,30 +103,51 @@ fn state(reaches: &Reaches, client: Option<usize>, history: &History) -> String 
     });
     match (times.count(), reaches.nth) {
         (times, nth) if nth as usize <= times => too_late(),
+        (0, _) => format!("state `{wanted}` was never reached"),
         (times, nth) => format!("state `{wanted}` was reached {}, nth = {nth}", often(times)),
     }
 }
 
 fn moment(anchor: &Anchor, client: Option<usize>, history: &History) -> String {
-    let Anchor { conn, method, dir, nth, edge, .. } = anchor;
+    let Anchor {
+        conn,
+        method,
+        dir,
+        nth,
+        edge,
+        ..
+    } = anchor;
     let moments = moments(history, client, *conn, *method, *dir);
     let times = moments.get(edge).copied().unwrap_or_default();
     if *nth as usize <= times {
         return too_late();
     }
-    let on = conn.map(|conn| format!(" on connection {conn}")).unwrap_or_default();
-    let sentence = format!("{method} {dir} {edge}{on} happened {}, nth = {nth}", often(times));
-    let mut others: Vec<_> = moments.iter().filter(|(other, _)| *other != edge).map(|(edge, n)| tally(*edge, *n)).collect();
+    let on = conn
+        .map(|conn| format!(" on connection {conn}"))
+        .unwrap_or_default();
+    let sentence = match times {
+        0 => format!("{method} {dir} {edge}{on} never happened"),
+        times => format!("{method} {dir} {edge}{on} happened {}, nth = {nth}", often(times)),
+    };
+    let mut others: Vec<_> = moments
+        .iter()
+        .filter(|(other, _)| *other != edge)
+        .map(|(edge, n)| tally(*edge, *n))
+        .collect();
     let back = match dir {
         Dir::C2s => Dir::S2c,
         Dir::S2c => Dir::C2s,
     };
     if moments.is_empty() {
         let other_way = self::moments(history, client, *conn, *method, back);
-        others.extend(other_way.iter().map(|(edge, n)| format!("{back} {}", tally(*edge, *n))));
+        others.extend(
+            other_way
+                .iter()
+                .map(|(edge, n)| format!("{back} {}", tally(*edge, *n))),
+        );
     }
     match (others.is_empty(), conn) {
-        (false, _) => format!("{sentence} (there was {})", others.join(", ")),
+        (false, _) => format!("{sentence} ({})", others.join(", ")),
         (true, Some(_)) => {
             let anywhere = self::moments(history, client, None, *method, *dir);
             let times = anywhere.get(edge).copied().unwrap_or_default();
@@ -114,7 +157,8 @@ fn moment(anchor: &Anchor, client: Option<usize>, history: &History) -> String {
     }
 }
 
-/// How often each side of such a frame came, as far as a history tells: it does not tell of halves.
+/// How often each side of such a frame came, as far as a history tells: of halves it only tells those that became
+/// whole.
 fn moments(
     history: &History,
     client: Option<usize>,
@@ -122,42 +166,70 @@ fn moments(
     method: Method,
     dir: Dir,
 ) -> BTreeMap<Edge, usize> {
-    let method: &str = method.into();
     let mut moments = BTreeMap::new();
     for entry in &history.entries {
-        let (conn, edges) = match &entry.event {
-            Event::Sent { conn, dir: way, frame } if frame.method == method => {
-                let answer = matches!(frame.kind, Kind::Response | Kind::Error);
-                let answered = (answer && dir == Dir::C2s).then_some(Edge::Answered);
-                (Some(*conn), [(*way == dir).then_some(Edge::Sent), answered, None])
-            }
-            Event::Delivered { conn, dir: way, frame } if frame.method == method && *way == dir => {
-                (Some(*conn), [Some(Edge::Delivered), (dir == Dir::S2c).then_some(Edge::Applied), None])
-            }
-            Event::Applied { conn, method: of, .. } if of == method && dir == Dir::C2s => {
-                (Some(*conn), [Some(Edge::Applied), None, None])
-            }
-            Event::Settled { call, by, .. } if call.method == method && dir == Dir::C2s => {
-                (by.as_ref().map(|asked| asked.conn), [Some(Edge::Settled), None, None])
-            }
-            Event::Accepted { conn, .. } | Event::TurnedAway { conn, .. }
-                if method == "upgrade" && dir == Dir::C2s =>
-            {
-                (Some(*conn), [Some(Edge::Delivered), Some(Edge::Applied), Some(Edge::Answered)])
-            }
-            Event::Dialed { conn } if method == "upgrade" && dir == Dir::C2s => {
-                (Some(*conn), [Some(Edge::Settled), None, None])
-            }
-            _ => continue,
+        let Some((conn, edges)) = edges(&entry.event, method.into(), dir) else {
+            continue;
         };
         let whose = conn.map_or(entry.who.wrapping_sub(SCRIPT + 1), |conn| conn.client() as usize);
         let fits = client.is_none_or(|client| client == whose)
             && generation.is_none_or(|generation| conn.is_some_and(|conn| conn.generation() == generation));
         if fits {
-            edges.into_iter().flatten().for_each(|edge| *moments.entry(edge).or_default() += 1);
+            edges
+                .iter()
+                .for_each(|edge| *moments.entry(*edge).or_default() += 1);
         }
     }
     moments
+}
+
+/// The sides of such a frame that an event tells of, and the connection.
+fn edges(event: &Event, method: &str, dir: Dir) -> Option<(Option<ConnId>, &'static [Edge])> {
+    let to_server = dir == Dir::C2s;
+    if let Event::Sent {
+        conn,
+        dir: way,
+        frame,
+    } = event
+        && frame.method == method
+    {
+        let is_answer = matches!(frame.kind, Kind::Response | Kind::Error);
+        let edges: &[Edge] = match *way == dir {
+            true => &[Edge::Sent],
+            false if to_server && is_answer => &[Edge::Answered],
+            false => &[],
+        };
+        return Some((Some(*conn), edges));
+    }
+    if let Event::Delivered {
+        conn,
+        dir: way,
+        frame,
+    } = event
+        && (&*frame.method, *way) == (method, dir)
+    {
+        // Servers say themselves when they have acted.
+        let edges: &[Edge] = match dir {
+            Dir::C2s => &[Edge::Half, Edge::Delivered],
+            Dir::S2c => &[Edge::Half, Edge::Delivered, Edge::Applied],
+        };
+        return Some((Some(*conn), edges));
+    }
+    if let Event::Applied { conn, method: of, .. } = event {
+        return (to_server && of == method).then_some((Some(*conn), &[Edge::Applied]));
+    }
+    if let Event::Settled { call, by, .. } = event {
+        let conn = by.as_ref().map(|asked| asked.conn);
+        return (to_server && call.method == method).then_some((conn, &[Edge::Settled]));
+    }
+    let is_upgrade = to_server && method == "upgrade";
+    if let Event::Accepted { conn, .. } | Event::TurnedAway { conn, .. } = event {
+        return is_upgrade.then_some((Some(*conn), &[Edge::Delivered, Edge::Applied, Edge::Answered]));
+    }
+    if let Event::Dialed { conn } = event {
+        return is_upgrade.then_some((Some(*conn), &[Edge::Settled]));
+    }
+    None
 }
 
 fn too_late() -> String {

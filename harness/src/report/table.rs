@@ -93,7 +93,9 @@ impl Row {
 /// The table; with a column for the seeds if there are several. Rows without runs are left out.
 pub fn table(rows: &[Row], seeds: u64) -> String {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled);
     let mut header = vec!["scenario", "case", "world", "verdict"];
     header.extend((1 < seeds).then_some("as expected"));
     header.extend(["tested", "vacuous", "simulated", "fails as expected"]);
@@ -102,7 +104,11 @@ pub fn table(rows: &[Row], seeds: u64) -> String {
     for row in rows.iter().filter(|row| row.runs != 0) {
         let mut cells = vec![
             row.scenario.clone(),
-            if row.case.is_empty() { "-".to_owned() } else { row.case.clone() },
+            if row.case.is_empty() {
+                "-".to_owned()
+            } else {
+                row.case.clone()
+            },
             row.world.clone(),
             row.outcome.shown().to_owned(),
         ];
@@ -124,7 +130,8 @@ pub fn table(rows: &[Row], seeds: u64) -> String {
     let mut text = String::new();
     for line in table.lines() {
         // Without borders, a cell's padding is all that stands on the left.
-        writeln!(text, "{}", line.strip_prefix(' ').unwrap_or(&line).trim_end()).expect("a string takes every write");
+        writeln!(text, "{}", line.strip_prefix(' ').unwrap_or(&line).trim_end())
+            .expect("a string takes every write");
     }
     text
 }

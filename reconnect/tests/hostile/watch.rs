@@ -1,18 +1,9 @@
-//! Whatever peers, networks and clocks do, the exec client keeps its promises.
-//!
-//! Method: random inputs in random order, among them what a good server would say, so that all states are reached. The
-//! watch reads every output and knows nothing of the machine's insides. In the end all connections die, and everything
-//! must settle.
+//! The watch: drives the machine, and fails on an output that breaks a promise.
 
-use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::sync::Arc;
-use std::time::Duration;
 
 use proptest::prelude::*;
-use proptest::sample::select;
-use proptest::test_runner::{Config, RngSeed, TestRunner};
 use unplug_reconnect::exec::{Exec, Input, Link, News, Op, Output, Phase};
 use unplug_reconnect::id::{CallId, ConnId, ConnIds, ProcessId, Purpose};
 use unplug_reconnect::policy::Policy;
@@ -20,196 +11,17 @@ use unplug_reconnect::seed::Seed;
 use unplug_reconnect::time::Time;
 use unplug_reconnect::transport::DialError;
 use unplug_reconnect::wire::exec::{
-    Chunk, ClosedParams, Decoded, ExitedParams, InitializeResult, Message, Notification, OutputChunk,
-    OutputParams, ReadResult, Reply, Request, StartResult, Stream, TerminateResult, WriteResult, WriteStatus,
-    decode,
+    Chunk, Decoded, InitializeResult, Message, ReadResult, Reply, Request, StartResult, TerminateResult,
+    WriteResult, WriteStatus, decode,
 };
-use unplug_reconnect::wire::rpc::{RequestId, RpcError};
+use unplug_reconnect::wire::rpc::RequestId;
 
-const PRESETS: [&str; 5] = [
-    "codex-0.134",
-    "codex-0.140",
-    "codex-0.142",
-    "codex-0.169",
-    "recommended",
-];
-const PROCESSES: [&str; 3] = ["a", "b", "c"];
+use crate::steps::{Ask, PROCESSES, Step};
 
-/// What happens next. Connections are named by how many dials ago they began.
-#[derive(Clone, Debug)]
-enum Step {
-    Call(Ask, usize),
-    Dialed(u32),
-    DialFailed(u32, DialError),
-    Closed(u32),
-    Heard(u32),
-    Message(u32, Message),
-    Text(u32, String),
-    /// What a good world does next: it signs, accepts, and answers the oldest request that has no answer.
-    Serve,
-    Granted,
-    Denied(bool),
-    Pass(Duration),
-    Wake,
-    WakeAtDeadline,
-}
-
-#[derive(Clone, Debug)]
-enum Ask {
-    Start,
-    Write,
-    Read(Option<u64>, Duration),
-    Signal,
-    Terminate,
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    let ago = || prop_oneof![6 => Just(0_u32), 1 => 1..4_u32];
-    let lengths = [0, 1, 100, 1_000, 5_000, 10_000, 26_000, 400_000];
-    prop_oneof![
-        6 => (ask(), 0..PROCESSES.len()).prop_map(|(ask, process)| Step::Call(ask, process)),
-        4 => ago().prop_map(Step::Dialed),
-        2 => (ago(), select(vec![DialError::Refused, DialError::Status(401), DialError::Status(404)]))
-            .prop_map(|(ago, why)| Step::DialFailed(ago, why)),
-        2 => ago().prop_map(Step::Closed),
-        1 => ago().prop_map(Step::Heard),
-        4 => (ago(), message()).prop_map(|(ago, message)| Step::Message(ago, message)),
-        1 => (ago(), text()).prop_map(|(ago, text)| Step::Text(ago, text)),
-        20 => Just(Step::Serve),
-        3 => Just(Step::Granted),
-        1 => any::<bool>().prop_map(Step::Denied),
-        2 => select(lengths.to_vec()).prop_map(|length| Step::Pass(Duration::from_millis(length))),
-        1 => Just(Step::Wake),
-        4 => Just(Step::WakeAtDeadline),
-    ]
-}
-
-fn ask() -> impl Strategy<Value = Ask> {
-    let wait = prop_oneof![
-        Just(Duration::ZERO),
-        Just(Duration::from_secs(30)),
-        Just(Duration::MAX)
-    ];
-    prop_oneof![
-        4 => Just(Ask::Start),
-        4 => Just(Ask::Write),
-        2 => (proptest::option::of(seq()), wait).prop_map(|(after, wait)| Ask::Read(after, wait)),
-        1 => Just(Ask::Signal),
-        1 => Just(Ask::Terminate),
-    ]
-}
-
-fn seq() -> impl Strategy<Value = u64> {
-    prop_oneof![6 => 0..6_u64, 1 => u64::MAX - 2..=u64::MAX, 1 => any::<u64>()]
-}
-
-fn process() -> impl Strategy<Value = ProcessId> {
-    select(PROCESSES.to_vec()).prop_map(ProcessId::from)
-}
-
-fn message() -> impl Strategy<Value = Message> {
-    let id = || {
-        prop_oneof![
-            (-2..9_i64).prop_map(RequestId::Number),
-            Just(RequestId::Text("1".to_owned()))
-        ]
-    };
-    let code = select(vec![-32_600_i64, -32_000, -32_010, -32_603, 0]);
-    let words = select(vec!["JSON-RPC transport closed", "unknown session id s1", "no"]);
-    prop_oneof![
-        3 => (id(), reply()).prop_map(|(id, reply)| Message::Response { id, reply }),
-        1 => (id(), code, words)
-            .prop_map(|(id, code, words)| Message::Error { id, error: RpcError::new(code, words) }),
-        3 => (process(), chunk())
-            .prop_map(|(process_id, output)| Notification::Output(OutputParams { process_id, output }))
-            .prop_map(Message::Notification),
-        1 => (process(), seq(), any::<i32>())
-            .prop_map(|(process_id, seq, exit_code)| ExitedParams { process_id, seq, exit_code, sandbox_denied: None })
-            .prop_map(|params| Message::Notification(Notification::Exited(params))),
-        1 => (process(), seq())
-            .prop_map(|(process_id, seq)| Notification::Closed(ClosedParams { process_id, seq }))
-            .prop_map(Message::Notification),
-    ]
-}
-
-fn chunk() -> impl Strategy<Value = OutputChunk> {
-    seq().prop_map(|seq| OutputChunk {
-        seq,
-        stream: Stream::Stdout,
-        chunk: Chunk::from("x"),
-    })
-}
-
-fn reply() -> impl Strategy<Value = Reply> {
-    let status = select(vec![
-        WriteStatus::Accepted,
-        WriteStatus::UnknownProcess,
-        WriteStatus::Starting,
-    ]);
-    prop_oneof![
-        select(vec!["s1", "s2"]).prop_map(|id| Reply::Initialize(InitializeResult {
-            session_id: id.into(),
-            environment_info: None
-        })),
-        process().prop_map(|process_id| Reply::Start(StartResult {
-            process_id,
-            sandbox_type: None
-        })),
-        read_result().prop_map(Reply::Read),
-        status.prop_map(|status| Reply::Write(WriteResult { status })),
-        Just(Reply::Signal),
-        any::<bool>().prop_map(|running| Reply::Terminate(TerminateResult { running })),
-        Just(Reply::Undecoded(serde_json::Value::Null)),
-    ]
-}
-
-fn read_result() -> impl Strategy<Value = ReadResult> {
-    let chunks = proptest::collection::vec(chunk(), 0..6);
-    (
-        chunks,
-        seq(),
-        any::<bool>(),
-        proptest::option::of(any::<i32>()),
-        any::<bool>(),
-        any::<bool>(),
-    )
-        .prop_map(
-            |(chunks, next_seq, exited, exit_code, closed, failed)| ReadResult {
-                chunks,
-                next_seq,
-                exited,
-                exit_code,
-                closed,
-                failure: failed.then(|| "gone".to_owned()),
-                sandbox_denied: None,
-            },
-        )
-}
-
-/// Frames as they may come: whole, torn, or no message at all.
-fn text() -> impl Strategy<Value = String> {
-    let whole = message().prop_map(|message| message.encode());
-    let torn =
-        (message(), 0..200_usize).prop_map(|(message, at)| message.encode().chars().take(at).collect());
-    let strange = select(vec![
-        "",
-        "null",
-        "[]",
-        "{}",
-        r#"{"method":"process/output","params":{}}"#,
-        r#"{"method":"process/output","params":{"processId":"a","seq":-1,"stream":"stdout","chunk":"eA=="}}"#,
-        r#"{"method":"process/closed","params":{"processId":"a","seq":18446744073709551616}}"#,
-        r#"{"id":1,"result":{"chunks":[],"nextSeq":0,"exited":true,"closed":true}}"#,
-        r#"{"id":2,"method":"network/policyRequest","params":null}"#,
-        r#"{"id":1,"error":{"code":0}}"#,
-    ]);
-    prop_oneof![whole, torn, strange.prop_map(str::to_owned), any::<String>()]
-}
-
-type Checked = Result<(), TestCaseError>;
+pub(crate) type Checked = Result<(), TestCaseError>;
 
 /// Drives the machine and believes nothing that it says.
-struct Watch {
+pub(crate) struct Watch {
     machine: Exec,
     now: Time,
     inputs: usize,
@@ -225,11 +37,12 @@ struct Watch {
     sent: BTreeMap<CallId, Request>,
     /// The last event of each process that was told, while it has not failed.
     told: BTreeMap<ProcessId, u64>,
-    was_resumed: bool,
+    /// Whether a session was resumed.
+    pub(crate) was_resumed: bool,
 }
 
 impl Watch {
-    fn new(policy: Policy, signed: bool) -> Self {
+    pub(crate) fn new(policy: Policy, signed: bool) -> Self {
         let link = if signed { Link::Signed } else { Link::Fixed };
         Self {
             machine: Exec::new(Arc::new(policy), link, ConnIds::new(0, Purpose::Session), Seed(7)),
@@ -247,7 +60,7 @@ impl Watch {
         }
     }
 
-    fn step(&mut self, step: Step) -> Checked {
+    pub(crate) fn step(&mut self, step: Step) -> Checked {
         match step {
             Step::Call(ask, process) => self.call(ask, ProcessId::from(PROCESSES[process])),
             Step::Dialed(ago) => self.with(ago, |conn| Input::Dialed { conn }),
@@ -480,7 +293,7 @@ impl Watch {
     }
 
     /// Everything dies and stays dead: everything must settle.
-    fn settle(&mut self) -> Checked {
+    pub(crate) fn settle(&mut self) -> Checked {
         for _ in 0..5_000 {
             match self.machine.phase() {
                 Phase::Idle | Phase::Failed => {
@@ -496,48 +309,4 @@ impl Watch {
         }
         Err(TestCaseError::fail("it never gives up"))
     }
-}
-
-fn policy(name: &str, small: bool) -> Policy {
-    let path = format!("{}/../scenarios/policies/{name}.toml", env!("CARGO_MANIFEST_DIR"));
-    let mut policy: Policy = toml::from_str(&fs::read_to_string(path).unwrap()).unwrap();
-    if small {
-        policy.limits.calls_max = Some(3);
-        policy.limits.reorder_events_max = Some(2);
-        policy.answer_timeout = Some(Duration::from_secs(2));
-    }
-    policy
-}
-
-#[test]
-fn any_peer_is_survived() {
-    let cases = std::env::var("PROPTEST_CASES")
-        .ok()
-        .and_then(|cases| cases.parse().ok())
-        .unwrap_or(256);
-    let config = Config {
-        cases,
-        rng_seed: RngSeed::Fixed(1),
-        failure_persistence: None,
-        ..Config::default()
-    };
-    let resumed = Cell::new(0);
-    let setting = (select(PRESETS.to_vec()), any::<bool>(), any::<bool>());
-    let steps = proptest::collection::vec(step(), 0..200);
-    TestRunner::new(config)
-        .run(&(setting, steps), |((preset, small, signed), steps)| {
-            let mut watch = Watch::new(policy(preset, small), signed);
-            for step in steps {
-                watch.step(step)?;
-            }
-            watch.settle()?;
-            resumed.set(resumed.get() + u32::from(watch.was_resumed));
-            Ok(())
-        })
-        .unwrap();
-    assert!(
-        cases / 10 < resumed.get(),
-        "only {} of {cases} resumed a session",
-        resumed.get()
-    );
 }

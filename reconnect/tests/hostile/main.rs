@@ -1,0 +1,73 @@
+//! Whatever peers, networks and clocks do, the exec client keeps its promises.
+//!
+//! Method: random inputs in random order, among them what a good server would say, so that all states are reached. The
+//! watch reads every output and knows nothing of the machine's insides. In the end all connections die, and everything
+//! must settle.
+
+mod steps;
+mod watch;
+
+use std::cell::Cell;
+use std::fs;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use proptest::sample::select;
+use proptest::test_runner::{Config, RngSeed, TestRunner};
+use unplug_reconnect::policy::Policy;
+
+use steps::step;
+use watch::Watch;
+
+const PRESETS: [&str; 5] = [
+    "codex-0.134",
+    "codex-0.140",
+    "codex-0.142",
+    "codex-0.169",
+    "recommended",
+];
+
+fn policy(name: &str, small: bool) -> Policy {
+    let path = format!("{}/../scenarios/policies/{name}.toml", env!("CARGO_MANIFEST_DIR"));
+    let mut policy: Policy = toml::from_str(&fs::read_to_string(path).expect("the preset is there"))
+        .expect("presets are policies");
+    if small {
+        policy.limits.calls_max = Some(3);
+        policy.limits.reorder_events_max = Some(2);
+        policy.answer_timeout = Some(Duration::from_secs(2));
+    }
+    policy
+}
+
+#[test]
+fn any_peer_is_survived() {
+    let cases = std::env::var("PROPTEST_CASES")
+        .ok()
+        .and_then(|cases| cases.parse().ok())
+        .unwrap_or(256);
+    let config = Config {
+        cases,
+        rng_seed: RngSeed::Fixed(1),
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let resumed = Cell::new(0);
+    let setting = (select(PRESETS.to_vec()), any::<bool>(), any::<bool>());
+    let steps = proptest::collection::vec(step(), 0..200);
+    TestRunner::new(config)
+        .run(&(setting, steps), |((preset, small, signed), steps)| {
+            let mut watch = Watch::new(policy(preset, small), signed);
+            for step in steps {
+                watch.step(step)?;
+            }
+            watch.settle()?;
+            resumed.set(resumed.get() + u32::from(watch.was_resumed));
+            Ok(())
+        })
+        .unwrap();
+    assert!(
+        cases / 10 < resumed.get(),
+        "only {} of {cases} resumed a session",
+        resumed.get()
+    );
+}

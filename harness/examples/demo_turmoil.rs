@@ -13,7 +13,7 @@ fn main() {
         let t = std::time::Instant::now();
         for seed in 0..n {
             let plan = plan::Plan::new(&path, &v);
-            let seed = unplug_reconnect::seed::Seed(42 + seed);
+            let seed = unplug_reconnect::seed::Seed(seed);
             let f = worlds::fast::run(&plan, seed);
             let lines = |r: &worlds::Run| {
                 String::from_utf8(r.history.to_jsonl())
@@ -31,7 +31,12 @@ fn main() {
                 }
             } else {
                 let i = (0..).find(|&i| a.get(i) != b.get(i)).unwrap();
-                println!("== {:?} seed {seed}: differ at {i} of {} / {}", v.case, a.len(), b.len());
+                println!(
+                    "== {:?} seed {seed}: differ at {i} of {} / {}",
+                    v.case,
+                    a.len(),
+                    b.len()
+                );
                 println!("   fast    {:?}\n   turmoil {:?}", a.get(i), b.get(i));
             }
             if std::env::var("H").is_ok() {

@@ -228,11 +228,6 @@ impl Stage {
         }
     }
 
-    /// Whether every step has fired and none is on its way.
-    pub(crate) fn is_played(&self) -> bool {
-        self.steps.iter().all(|step| step.state == Progress::Fired)
-    }
-
     /// The finished history, and the indices of the steps that never fired.
     pub(crate) fn finish(self) -> (History, Vec<usize>) {
         let unfired = self

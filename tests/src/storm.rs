@@ -22,6 +22,8 @@ const ISSUER: &str = "registry";
 const STORM: Duration = Duration::from_secs(40);
 /// What may take longest afterwards: a recovery window, an answer that is overdue, a lease that ends.
 const QUIET: Duration = Duration::from_secs(180);
+/// Then processes are ended.
+const END: Duration = Duration::from_secs(150);
 /// A script has no more faults than this.
 pub const FAULTS_MAX: usize = 6;
 
@@ -30,7 +32,18 @@ pub const FAULTS_MAX: usize = 6;
 /// Each client starts a process of the same name and writes to it at the same times, so that equal request ids are in
 /// flight on all connections.
 pub fn storm(clients: usize, policy: &'static str, version: &'static str) -> impl Strategy<Value = Scenario> {
-    let kinds = subsequence(FaultKind::VARIANTS.to_vec(), 1..=FaultKind::VARIANTS.len());
+    storm_of(FaultKind::VARIANTS.to_vec(), clients, policy, version)
+}
+
+/// The same of these kinds of fault only.
+pub fn storm_of(
+    kinds: Vec<FaultKind>,
+    clients: usize,
+    policy: &'static str,
+    version: &'static str,
+) -> impl Strategy<Value = Scenario> {
+    let most = kinds.len();
+    let kinds = subsequence(kinds, 1..=most);
     let writes = vec(millis(300, 30_000), 1..6);
     kinds
         .prop_flat_map(move |kinds| vec(strike(kinds, clients), 0..=FAULTS_MAX))
@@ -60,6 +73,9 @@ fn script(clients: usize, policy: &str, version: &str, faults: Vec<Step>, writes
         }
     }
     steps.extend(faults);
+    for client in &CLIENTS[..clients] {
+        steps.push(step(END, client, Do::Terminate { process: process() }));
+    }
     steps.push(Step { name: None, trigger: Trigger::At(STORM), client: None, action: Action::Fault(Fault::Heal) });
     Scenario {
         title: "A storm".to_owned(),

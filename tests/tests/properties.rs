@@ -10,13 +10,14 @@ use std::env;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestError, TestRunner};
+use strum::VariantArray as _;
 use unplug::checkers::{self, Verdict};
-use unplug::judge::World;
+use unplug::fault::FaultKind;
+use unplug::judge::WorldName;
 use unplug::plan::Plan;
 use unplug::scenario::Scenario;
-use unplug::worlds;
 use unplug_reconnect::seed::Seed;
-use unplug_tests::storm::{storm, variant};
+use unplug_tests::storm::{storm, storm_of, variant};
 
 /// Cases in the fast world unless `PROPTEST_CASES` says otherwise.
 const FAST_CASES: u32 = 256;
@@ -37,36 +38,46 @@ const STDIN: &[&str] = &[
 ];
 
 /// Nobody gets what belongs to another.
-const ISOLATION: &[&str] = &["no-response-leak", "no-cross-session", "gapless-or-declared"];
+const ISOLATION: &[&str] = &["no-response-leak", "no-cross-session", "one-outcome-per-request"];
+
+/// A subscriber gets all that was printed, or is told that the rest is lost.
+const OUTPUT: &[&str] = &["gapless-or-declared", "exit-after-output", "closed-once-and-last"];
 
 #[test]
 fn stdin_is_delivered_exactly_once() {
-    hold("exactly-once", storm(1, "recommended", "0.142"), STDIN, worlds::fast::run, cases());
+    hold("exactly-once", storm(1, "recommended", "0.142"), STDIN, WorldName::Fast, cases());
 }
 
 #[test]
 fn stdin_is_delivered_exactly_once_in_turmoil() {
     let cases = cases().div_ceil(TURMOIL_SHARE);
-    hold("exactly-once", storm(1, "recommended", "0.142"), STDIN, worlds::turmoil::run, cases);
+    hold("exactly-once", storm(1, "recommended", "0.142"), STDIN, WorldName::Turmoil, cases);
 }
 
 #[test]
 fn no_response_leaks_between_connections() {
     let storms = (2..=4_usize).prop_flat_map(|clients| storm(clients, "recommended", "0.142"));
-    hold("no-leak", storms, ISOLATION, worlds::fast::run, cases());
+    hold("no-leak", storms, ISOLATION, WorldName::Fast, cases());
 }
 
 #[test]
 fn no_response_leaks_between_connections_in_turmoil() {
     let storms = (2..=4_usize).prop_flat_map(|clients| storm(clients, "recommended", "0.142"));
-    hold("no-leak", storms, ISOLATION, worlds::turmoil::run, cases().div_ceil(TURMOIL_SHARE));
+    hold("no-leak", storms, ISOLATION, WorldName::Turmoil, cases().div_ceil(TURMOIL_SHARE));
+}
+
+#[test]
+fn output_is_complete_or_declared_lost() {
+    // A middlebox that drops the last notification of all leaves nothing that a client could notice.
+    let kinds = FaultKind::VARIANTS.iter().copied().filter(|kind| *kind != FaultKind::DropFrame).collect();
+    hold("output", storm_of(kinds, 1, "recommended", "0.142"), OUTPUT, WorldName::Fast, cases());
 }
 
 #[test]
 fn the_shipped_client_is_safe_if_not_always_live() {
     // A frame that a middlebox drops leaves 0.142 waiting for ever, and pipelined writes may then be reordered.
     let safety = ["at-most-once", "untorn", "accepted-means-applied"];
-    hold("shipped", storm(1, "codex-0.142", "0.142"), &safety, worlds::fast::run, cases());
+    hold("shipped", storm(1, "codex-0.142", "0.142"), &safety, WorldName::Fast, cases());
 }
 
 fn cases() -> u32 {
@@ -78,7 +89,7 @@ fn search_seed() -> u64 {
 }
 
 /// Runs storms and asks these checkers; at least one run in [`FLOOR`] must put each of them to the test.
-fn hold(name: &str, storms: impl Strategy<Value = Scenario>, names: &[&str], world: World, cases: u32) {
+fn hold(name: &str, storms: impl Strategy<Value = Scenario>, names: &[&str], world: WorldName, cases: u32) {
     let config = Config {
         cases,
         rng_seed: RngSeed::Fixed(search_seed()),
@@ -88,7 +99,7 @@ fn hold(name: &str, storms: impl Strategy<Value = Scenario>, names: &[&str], wor
     let tested: Vec<Cell<u32>> = names.iter().map(|_| Cell::new(0)).collect();
     let outcome = TestRunner::new(config).run(&(storms, any::<u64>().no_shrink()), |(scenario, seed)| {
         let plan = Plan::new(name, &variant(scenario.clone()));
-        let history = world(&plan, Seed(seed)).history;
+        let history = (world.world())(&plan, Seed(seed)).history;
         for judgement in checkers::judge(&history) {
             let Some(index) = names.iter().position(|name| *name == judgement.checker.name) else { continue };
             match judgement.verdict {
@@ -107,7 +118,6 @@ fn hold(name: &str, storms: impl Strategy<Value = Scenario>, names: &[&str], wor
         let why = match error {
             TestError::Abort(reason) | TestError::Fail(reason, _) => reason,
         };
-        let world = if world as usize == worlds::fast::run as World as usize { "fast" } else { "turmoil" };
         panic!("search seed {}, world {world}\n{why}", search_seed());
     }
     for (checker, tested) in names.iter().zip(&tested) {

@@ -31,7 +31,11 @@ pub(super) fn lease_honoured(history: &History) -> Verdict {
     let mut tested = false;
     for entry in &history.entries {
         if let Event::SessionOpened { session, .. } = &entry.event {
-            let lease = leases.entry(*session).or_insert(Lease { server: entry.who, until: None, gone: None });
+            let lease = leases.entry(*session).or_insert(Lease {
+                server: entry.who,
+                until: None,
+                gone: None,
+            });
             if let Some(gone) = lease.gone {
                 return Verdict::Fail(sentence(history, entry.who, *session, gone, entry.t));
             }
@@ -39,20 +43,30 @@ pub(super) fn lease_honoured(history: &History) -> Verdict {
             && let Some(lease) = leases.get_mut(session)
         {
             tested = true;
-            let over = lease.until.take().filter(|until| *until < entry.t).map(Gone::Expired);
+            let over = lease
+                .until
+                .take()
+                .filter(|until| *until < entry.t)
+                .map(Gone::Expired);
             if let Some(gone) = lease.gone.or(over) {
                 return Verdict::Fail(sentence(history, entry.who, *session, gone, entry.t));
             }
         } else if let Event::ResumeRefused { session, .. } = &entry.event {
             tested |= leases.contains_key(session);
         } else if let Event::Detached { session, until, .. } = &entry.event {
-            leases.entry(*session).and_modify(|lease| lease.until = Some(*until));
+            leases
+                .entry(*session)
+                .and_modify(|lease| lease.until = Some(*until));
         } else if let Event::SessionExpired { session } = &entry.event {
-            leases.entry(*session).and_modify(|lease| lease.gone = Some(Gone::Expired(entry.t)));
+            leases
+                .entry(*session)
+                .and_modify(|lease| lease.gone = Some(Gone::Expired(entry.t)));
         } else if let Event::Fault { fault, .. } = &entry.event
             && let Some(host) = downed(fault)
         {
-            let lost = leases.values_mut().filter(|lease| history.name(lease.server) == host);
+            let lost = leases
+                .values_mut()
+                .filter(|lease| history.name(lease.server) == host);
             lost.for_each(|lease| lease.gone = Some(Gone::Forgotten(entry.t)));
         }
     }
@@ -62,8 +76,12 @@ pub(super) fn lease_honoured(history: &History) -> Verdict {
 fn sentence(history: &History, server: usize, session: SessionNumber, gone: Gone, t: Time) -> String {
     let server = history.name(server);
     match gone {
-        Gone::Expired(at) => format!("{server} resumed {session} at {t}, although its lease had ended at {at}"),
-        Gone::Forgotten(at) => format!("{server} resumed {session} at {t}, although it lost its memory at {at}"),
+        Gone::Expired(at) => {
+            format!("{server} resumed {session} at {t}, although its lease had ended at {at}")
+        }
+        Gone::Forgotten(at) => {
+            format!("{server} resumed {session} at {t}, although it lost its memory at {at}")
+        }
     }
 }
 
@@ -72,7 +90,11 @@ fn sentence(history: &History, server: usize, session: SessionNumber, gone: Gone
 /// Vacuous unless the scenario says that nothing in it is a reason.
 pub(super) fn stays_connected(history: &History) -> Verdict {
     let mut dials: BTreeMap<usize, u32> = BTreeMap::new();
-    for entry in history.entries.iter().filter(|entry| is_client(history, entry.who)) {
+    for entry in history
+        .entries
+        .iter()
+        .filter(|entry| is_client(history, entry.who))
+    {
         if let Event::Dial { conn, .. } = &entry.event {
             let dials = dials.entry(entry.who).or_default();
             *dials += 1;

@@ -1,25 +1,30 @@
 //! Makes many runs on all cores, and hands over what comes of them in order, whoever was faster.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use super::INTERRUPTED;
 
-/// Someone pressed Ctrl-C: what runs comes to its end, and nothing new begins.
-static STOPPED: AtomicBool = AtomicBool::new(false);
+/// How often someone pressed Ctrl-C. From the first time on, what runs comes to its end and nothing new begins.
+static PRESSED: AtomicU64 = AtomicU64::new(0);
+
+/// Whoever presses it so often means it, and a run may hang. Two are no sign: a wrapper may pass one on that we got
+/// ourselves.
+const PRESSED_IN_EARNEST: u64 = 3;
 
 /// So many results may wait for one that is slower.
 const AHEAD: usize = 256;
 
 /// Makes runs `0..count`, and takes note of each in order. Says whether all were made.
 ///
-/// What was finished when someone pressed Ctrl-C is noted, too, though there may be gaps. Pressing it again ends the
-/// program at once.
+/// What was finished when someone pressed Ctrl-C is noted, too, though there may be gaps. Pressing it three times ends
+/// the program at once.
 ///
 /// # Errors
 /// The handler of Ctrl-C cannot be installed.
@@ -29,7 +34,7 @@ pub(crate) fn all<T: Send>(
     mut note: impl FnMut(T) -> bool,
 ) -> io::Result<bool> {
     ctrlc::set_handler(|| {
-        if STOPPED.swap(true, Ordering::Relaxed) {
+        if PRESSED_IN_EARNEST <= PRESSED.fetch_add(1, Ordering::Relaxed) + 1 {
             std::process::exit(INTERRUPTED.into());
         }
     })
@@ -43,7 +48,7 @@ pub(crate) fn all<T: Send>(
         for _ in 0..workers {
             let (send, next, make) = (send.clone(), &next, &make);
             scope.spawn(move || {
-                while !STOPPED.load(Ordering::Relaxed) {
+                while PRESSED.load(Ordering::Relaxed) == 0 {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     if count <= index || send.send((index, make(index))).is_err() {
                         return;
@@ -77,10 +82,16 @@ pub(crate) fn all<T: Send>(
 
 /// On a terminal only; indicatif keeps quiet elsewhere.
 fn progress(count: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:30} {pos} of {len} runs, {per_sec}, {eta} to go  {msg}");
+    let style = ProgressStyle::with_template("{bar:30} {pos} of {len} runs, {rate}/s, {eta} to go  {msg}");
     let bar = ProgressBar::new(count);
     match style {
-        Ok(style) => bar.with_style(style),
+        Ok(style) => bar.with_style(style.with_key(
+            "rate",
+            |state: &ProgressState, to: &mut dyn fmt::Write| {
+                // A progress bar that cannot be drawn is no reason to stop.
+                write!(to, "{:.0}", state.per_sec()).ok();
+            },
+        )),
         Err(_) => bar,
     }
 }

@@ -20,6 +20,8 @@ struct Finding {
     title: String,
     /// What there is to say about it: a sentence, and at times details below it.
     lines: Vec<String>,
+    /// The property, in a sentence, if it is one that fails.
+    about: Option<&'static str>,
     /// What of the history led there.
     upto: Upto,
 }
@@ -40,6 +42,13 @@ pub fn screen(finished: &Finished<'_>) -> String {
     )];
     let mut block = |block: Vec<String>| lines.extend(block.into_iter().map(|line| format!("  {line}")));
     block(first.lines.clone());
+    block(
+        first
+            .about
+            .map(|about| format!("({about})"))
+            .into_iter()
+            .collect(),
+    );
     block(others.iter().take(ALSO).map(also).collect());
     if let Some(more @ 1..) = others.len().checked_sub(ALSO) {
         block(vec![format!("and {more} more")]);
@@ -83,6 +92,7 @@ fn findings(finished: &Finished<'_>) -> Vec<Finding> {
     let finding = |title: &str, lines| Finding {
         title: title.to_owned(),
         lines,
+        about: None,
         upto: end,
     };
     let mut findings = Vec::new();
@@ -123,6 +133,7 @@ fn surprise(finished: &Finished<'_>, surprise: &Surprise) -> Finding {
         Surprise::Fails { checker, why } => Finding {
             title: format!("FAIL {checker}"),
             lines: vec![why.clone()],
+            about: of(checker).map(|judgement| judgement.checker.about),
             upto: of(checker).map_or(end, |judgement| {
                 Upto::violation(&judged.run.history, judgement.checker, why)
             }),
@@ -138,6 +149,7 @@ fn surprise(finished: &Finished<'_>, surprise: &Surprise) -> Finding {
             Finding {
                 title: format!("FAIL {checker}"),
                 lines: vec![line],
+                about: of(checker).map(|judgement| judgement.checker.about),
                 upto: end,
             }
         }

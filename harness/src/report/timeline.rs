@@ -30,14 +30,34 @@ struct Line {
 enum Text {
     Plain(String),
     /// Attempts that ended in the same way.
-    Attempts { first: ConnId, last: ConnId, times: u32, until: Time, end: String },
+    Attempts {
+        first: ConnId,
+        last: ConnId,
+        times: u32,
+        until: Time,
+        end: String,
+    },
     /// Output in sequence.
-    Chunks { verb: &'static str, process: String, first: u64, last: u64, bytes: usize, data: Chunk, until: Time },
+    Chunks {
+        verb: &'static str,
+        process: String,
+        first: u64,
+        last: u64,
+        bytes: usize,
+        data: Chunk,
+        until: Time,
+    },
 }
 
 /// The timeline of a history, one fact a line.
 pub fn timeline(history: &History) -> String {
-    let mut teller = Teller { history, lines: Vec::new(), growing: BTreeMap::new(), attempts: BTreeMap::new(), asked: None };
+    let mut teller = Teller {
+        history,
+        lines: Vec::new(),
+        growing: BTreeMap::new(),
+        attempts: BTreeMap::new(),
+        asked: None,
+    };
     for entry in &history.entries {
         teller.tell(entry.t, entry.who, &entry.event);
     }
@@ -70,7 +90,10 @@ impl Teller<'_> {
                 self.growing.clear();
                 // A fault that names a host or a link strikes more than the connection of its anchor.
                 let aimed = matches!(fault.kind().scope(), Scope::Connections | Scope::Frame);
-                let conn = conn.filter(|_| aimed).map(|conn| format!(" on {conn}")).unwrap_or_default();
+                let conn = conn
+                    .filter(|_| aimed)
+                    .map(|conn| format!(" on {conn}"))
+                    .unwrap_or_default();
                 self.say(t, who, format!("{fault}{conn}"));
             }
             Event::Healed { fault, .. } => {
@@ -87,38 +110,67 @@ impl Teller<'_> {
             | Event::Hangup { .. }
             | Event::Closed { .. } => self.tell_transport(t, who, event),
             Event::Asked { call, data } => {
-                let data = data.as_ref().map(|data| format!(" {}", show(data))).unwrap_or_default();
+                let data = data
+                    .as_ref()
+                    .map(|data| format!(" {}", show(data)))
+                    .unwrap_or_default();
                 self.say(t, who, format!("{}{data}", name(call)));
                 self.asked = Some(call.call);
             }
             Event::Waits { call } => self.say(t, who, format!("{call} waits for room")),
             Event::Settled { call, truth, why, .. } => {
-                let why = why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+                let why = why
+                    .as_ref()
+                    .map(|why| format!(": {}", cause(why)))
+                    .unwrap_or_default();
                 self.say(t, who, format!("{} {}{why}", name(call), told(*truth)));
             }
-            Event::Sent { conn, dir: Dir::C2s, frame } => self.tell_sent(t, who, *conn, frame),
+            Event::Sent {
+                conn,
+                dir: Dir::C2s,
+                frame,
+            } => self.tell_sent(t, who, *conn, frame),
             Event::Delivered { conn, frame, .. } if frame.kind == Kind::Garbage => {
                 self.say(t, who, format!("garbage on {conn}"));
             }
-            Event::Output { process, seq, chunk, .. } => self.chunk(t, who, "gets", &process.to_string(), *seq, chunk),
-            Event::Printed { process, seq, chunk, .. } => {
+            Event::Output {
+                process, seq, chunk, ..
+            } => self.chunk(t, who, "gets", &process.to_string(), *seq, chunk),
+            Event::Printed {
+                process, seq, chunk, ..
+            } => {
                 self.chunk(t, who, "prints", &process.to_string(), *seq, chunk);
             }
-            Event::OutputExited { process, code, .. } => self.say(t, who, format!("{process} has exited: {code}")),
+            Event::OutputExited { process, code, .. } => {
+                self.say(t, who, format!("{process} has exited: {code}"))
+            }
             Event::OutputClosed { process, .. } => self.say(t, who, format!("{process} is closed")),
-            Event::Lost { process, why } => self.say(t, who, format!("loses {process}: {why}")),
+            Event::Lost { process, why } => self.say(t, who, format!("loses {process}: {}", cause(why))),
             Event::GaveUp { why } => self.say(t, who, format!("gives up: {why}")),
             Event::CredentialLost { why } => self.say(t, who, format!("gets no more URLs: {why}")),
             Event::Issued { url, .. } => self.say(t, who, format!("signs {url}")),
             Event::IssueRefused { status, .. } => self.say(t, who, format!("answers {status}")),
             Event::SessionOpened { session, conn } => self.say(t, who, format!("opens {session} on {conn}")),
-            Event::SessionResumed { session, conn } => self.say(t, who, format!("resumes {session} on {conn}")),
-            Event::Detached { session, conn, until } => {
-                self.say(t, who, format!("detaches {session} from {conn}, lease until {until}"));
+            Event::SessionResumed { session, conn } => {
+                self.say(t, who, format!("resumes {session} on {conn}"))
             }
-            Event::SessionExpired { session } => self.say(t, who, format!("ends {session}: its lease is over")),
+            Event::Detached { session, conn, until } => {
+                self.say(
+                    t,
+                    who,
+                    format!("detaches {session} from {conn}, lease until {until}"),
+                );
+            }
+            Event::SessionExpired { session } => {
+                self.say(t, who, format!("ends {session}: its lease is over"))
+            }
             Event::ProcessStarted { process, .. } => self.say(t, who, format!("starts {process}")),
-            Event::Stdin { process, write, chunk, .. } => {
+            Event::Stdin {
+                process,
+                write,
+                chunk,
+                ..
+            } => {
                 let write = write.map(|write| format!(" {write}")).unwrap_or_default();
                 self.say(t, who, format!("{process} reads{write} {}", show(chunk)));
             }
@@ -140,7 +192,15 @@ impl Teller<'_> {
         match event {
             Event::Dial { conn, url, .. } => {
                 let url = url.map(|url| format!(" with {url}")).unwrap_or_default();
-                self.attempts.insert(*conn, Attempt { at: t, who, url, refusal: None });
+                self.attempts.insert(
+                    *conn,
+                    Attempt {
+                        at: t,
+                        who,
+                        url,
+                        refusal: None,
+                    },
+                );
             }
             Event::DialFailed { conn, why } => self.attempt_failed(t, *conn, &why.to_string()),
             Event::TurnedAway { conn, url, .. } => {
@@ -161,30 +221,47 @@ impl Teller<'_> {
                 self.attempts.remove(conn);
                 self.say(t, who, format!("asks for a URL on {conn}"));
             }
-            Event::Attached { conn, session, resumed } => {
+            Event::Attached {
+                conn,
+                session,
+                resumed,
+            } => {
                 if let Some(Attempt { at, url, .. }) = self.attempts.remove(conn) {
                     let resumed = if *resumed { ", resumed" } else { "" };
-                    self.say(t, who, format!("attached on {conn}{url}, dialed at {at}: {session}{resumed}"));
+                    self.say(
+                        t,
+                        who,
+                        format!("attached on {conn}{url}, dialed at {at}: {session}{resumed}"),
+                    );
                 }
             }
             Event::Ready { conn } => match self.lines.last_mut() {
                 // Nothing had to be recovered: one line says it all.
-                Some(Line { at, who: last, text: Text::Plain(text) })
-                    if *at == t && *last == who && text.starts_with("attached") =>
-                {
+                Some(Line {
+                    at,
+                    who: last,
+                    text: Text::Plain(text),
+                }) if *at == t && *last == who && text.starts_with("attached") => {
                     *text = text.replacen("attached", "up", 1);
                 }
                 Some(_) | None => self.say(t, who, format!("up on {conn}")),
             },
             Event::Hangup { conn } if self.attempts.contains_key(conn) => {
-                let refusal = self.attempts.get_mut(conn).and_then(|attempt| attempt.refusal.take());
+                let refusal = self
+                    .attempts
+                    .get_mut(conn)
+                    .and_then(|attempt| attempt.refusal.take());
                 self.attempt_failed(t, *conn, &refusal.unwrap_or_else(|| "given up".to_owned()));
             }
-            Event::Closed { conn, why } if self.attempts.get(conn).is_some_and(|attempt| attempt.who == who) => {
+            Event::Closed { conn, why }
+                if self.attempts.get(conn).is_some_and(|attempt| attempt.who == who) =>
+            {
                 self.attempt_failed(t, *conn, &why.to_string());
             }
             Event::Hangup { conn } => self.say(t, who, format!("hangs up {conn}")),
-            Event::Closed { conn, why } if !self.is_refused(*conn) => self.say(t, who, format!("{conn} closed: {why}")),
+            Event::Closed { conn, why } if !self.is_refused(*conn) => {
+                self.say(t, who, format!("{conn} closed: {why}"))
+            }
             _ => {}
         }
     }
@@ -197,23 +274,51 @@ impl Teller<'_> {
     }
 
     fn attempt_failed(&mut self, t: Time, conn: ConnId, end: &str) {
-        let Some(Attempt { at, who, url, refusal }) = self.attempts.remove(&conn) else { return };
+        let Some(Attempt {
+            at,
+            who,
+            url,
+            refusal,
+        }) = self.attempts.remove(&conn)
+        else {
+            return;
+        };
         let refusal = refusal.map(|refusal| format!(", {refusal}")).unwrap_or(url);
         let end = format!("{end}{refusal}");
-        if let Some(Line { text: Text::Attempts { last, times, until, end: before, .. }, .. }) = self.grown(who)
+        if let Some(Line {
+            text:
+                Text::Attempts {
+                    last,
+                    times,
+                    until,
+                    end: before,
+                    ..
+                },
+            ..
+        }) = self.grown(who)
             && *before == end
         {
             (*last, *times, *until) = (conn, *times + 1, t);
             return;
         }
-        let text = Text::Attempts { first: conn, last: conn, times: 1, until: t, end };
+        let text = Text::Attempts {
+            first: conn,
+            last: conn,
+            times: 1,
+            until: t,
+            end,
+        };
         self.grow(at.max(self.lines.last().map_or(at, |line| line.at)), who, text);
     }
 
     fn tell_sent(&mut self, t: Time, who: usize, conn: ConnId, frame: &Frame) {
         if frame.call.is_some()
             && frame.call == self.asked
-            && let Some(Line { at, who: last, text: Text::Plain(text) }) = self.lines.last_mut()
+            && let Some(Line {
+                at,
+                who: last,
+                text: Text::Plain(text),
+            }) = self.lines.last_mut()
             && *at == t
             && *last == who
         {
@@ -231,12 +336,27 @@ impl Teller<'_> {
             (method::TERMINATE, None) => "clean-up terminate".to_owned(),
             (_, None) => return,
         };
-        let process = frame.process.as_ref().map(|process| format!(" of {process}")).unwrap_or_default();
+        let process = frame
+            .process
+            .as_ref()
+            .map(|process| format!(" of {process}"))
+            .unwrap_or_default();
         self.say(t, who, format!("sends {what}{process} on {conn}"));
     }
 
     fn chunk(&mut self, t: Time, who: usize, verb: &'static str, process: &str, seq: u64, chunk: &Chunk) {
-        if let Some(Line { text: Text::Chunks { verb: v, process: p, last, bytes, until, .. }, .. }) = self.grown(who)
+        if let Some(Line {
+            text:
+                Text::Chunks {
+                    verb: v,
+                    process: p,
+                    last,
+                    bytes,
+                    until,
+                    ..
+                },
+            ..
+        }) = self.grown(who)
             && *v == verb
             && p == process
             && *last + 1 == seq
@@ -247,7 +367,15 @@ impl Teller<'_> {
             return;
         }
         let (process, data) = (process.to_owned(), chunk.clone());
-        let text = Text::Chunks { verb, process, first: seq, last: seq, bytes: chunk.len(), data, until: t };
+        let text = Text::Chunks {
+            verb,
+            process,
+            first: seq,
+            last: seq,
+            bytes: chunk.len(),
+            data,
+            until: t,
+        };
         self.grow(t, who, text);
     }
 
@@ -264,17 +392,28 @@ impl Teller<'_> {
     fn say(&mut self, at: Time, who: usize, text: String) {
         self.growing.remove(&who);
         self.asked = None;
-        self.lines.push(Line { at, who, text: Text::Plain(text) });
+        self.lines.push(Line {
+            at,
+            who,
+            text: Text::Plain(text),
+        });
     }
 
     fn print(&self) -> String {
         let name = |who: usize| self.history.name(who);
-        let width = (0..self.history.header.hosts.len()).map(|who| name(who).len()).max().unwrap_or(0);
+        let width = (0..self.history.header.hosts.len())
+            .map(|who| name(who).len())
+            .max()
+            .unwrap_or(0);
         let mut out = String::new();
         for line in &self.lines {
             let at = line.at.to_string();
-            debug_assert!(line.who != SCRIPT || matches!(line.text, Text::Plain(_)), "the script repeats nothing");
-            writeln!(out, "{at:>10} {:width$}  {}", name(line.who), line.text.show()).expect("a string takes every write");
+            debug_assert!(
+                line.who != SCRIPT || matches!(line.text, Text::Plain(_)),
+                "the script repeats nothing"
+            );
+            writeln!(out, "{at:>10} {:width$}  {}", name(line.who), line.text.show())
+                .expect("a string takes every write");
         }
         out
     }
@@ -284,15 +423,38 @@ impl Text {
     fn show(&self) -> String {
         match self {
             Self::Plain(text) => text.clone(),
-            Self::Attempts { first, times: 1, end, .. } => format!("dial {first}: {end}"),
-            Self::Attempts { first, last, times, until, end } => {
+            Self::Attempts {
+                first, times: 1, end, ..
+            } => format!("dial {first}: {end}"),
+            Self::Attempts {
+                first,
+                last,
+                times,
+                until,
+                end,
+            } => {
                 format!("dial {first} … {last}: {end} ({times} times, until {until})")
             }
-            Self::Chunks { verb, process, first, last, data, .. } if first == last => match *verb {
+            Self::Chunks {
+                verb,
+                process,
+                first,
+                last,
+                data,
+                ..
+            } if first == last => match *verb {
                 "prints" => format!("{process} prints #{first} {}", show(data)),
                 _ => format!("{verb} #{first} of {process} {}", show(data)),
             },
-            Self::Chunks { verb, process, first, last, bytes, until, .. } => match *verb {
+            Self::Chunks {
+                verb,
+                process,
+                first,
+                last,
+                bytes,
+                until,
+                ..
+            } => match *verb {
                 "prints" => format!("{process} prints #{first} … #{last} ({bytes} bytes, until {until})"),
                 _ => format!("{verb} #{first} … #{last} of {process} ({bytes} bytes, until {until})"),
             },
@@ -307,6 +469,11 @@ fn name(call: &Call) -> String {
         Some(write) => format!("{verb} {write} of {}", call.process),
         None => format!("{verb} {}", call.process),
     }
+}
+
+/// The first cause in a chain of them; the whole chain stands once, where a client gives up.
+fn cause(why: &str) -> &str {
+    why.split("; ").next().unwrap_or(why)
 }
 
 const fn told(truth: Truth) -> &'static str {

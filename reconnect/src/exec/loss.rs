@@ -1,8 +1,6 @@
 //! What becomes of calls when their connection, their process or their session is lost: sent again where the policy says
 //! that it is safe, settled otherwise (exec-server sheet, 6).
 
-use std::collections::VecDeque;
-
 use super::calls::{Waiting, What};
 use super::handle::Life;
 use super::{Exec, Op};
@@ -12,21 +10,18 @@ use crate::transport::Truth;
 impl Exec {
     /// The session goes on, its connection does not: what is safe to send again waits, the rest is settled.
     pub(super) fn rewind(&mut self, why: &str) {
-        let mut again = VecDeque::new();
         for (_, sent) in std::mem::take(&mut self.in_flight) {
             match sent.what {
                 What::Call(call, op @ Op::Read { .. })
                     if self.policy.replay.read && !self.is_lost(op.process()) =>
                 {
-                    again.push_back(Waiting { call, op, sent: true });
+                    self.waiting.push_back(Waiting { call, op, sent: true });
                 }
                 What::Call(call, op) => self.fail_sent(call, &op, why, true),
                 // Writes wait in their outbox, clean-ups in their set; the others belong to an attempt.
                 What::Write(..) | What::Cleanup(_) | What::Initialize | What::Fill(_) => {}
             }
         }
-        again.append(&mut self.waiting);
-        self.waiting = again;
         let replay = self.policy.replay.write && self.policy.write_ids;
         let processes: Vec<_> = self.handles.keys().cloned().collect();
         for process in processes {

@@ -379,13 +379,7 @@ impl Exec {
 
     /// When to wake this machine if nothing happens before.
     pub fn deadline(&self) -> Option<Time> {
-        let up = matches!(self.state, State::Up { .. });
-        let unanswered = self
-            .in_flight
-            .values()
-            .filter(|_| up)
-            .filter_map(|sent| sent.due)
-            .min();
+        let unanswered = self.in_flight.values().filter_map(|sent| sent.due).min();
         [self.state.deadline(self.policy.heartbeat.as_ref()), unanswered]
             .into_iter()
             .flatten()
@@ -445,12 +439,9 @@ impl Exec {
     }
 
     fn on_wake(&mut self, now: Time) {
-        let overdue = matches!(self.state, State::Up { .. })
-            && self
-                .in_flight
-                .values()
-                .filter_map(|sent| sent.due)
-                .any(|due| due <= now);
+        // Only what was asked on a connection that is up is ever due.
+        let mut dues = self.in_flight.values().filter_map(|sent| sent.due);
+        let overdue = dues.any(|due| due <= now);
         if overdue {
             self.abandon("an answer is overdue", now);
         } else {

@@ -530,8 +530,9 @@ impl Reply {
     /// The reply as the answer to `request`, which says how to read it.
     ///
     /// # Errors
-    /// The decoder's words, if it is no answer to such a request.
+    /// In words, if it is no answer to such a request: the same words whether it came typed or from a frame.
     pub fn of(self, request: &str) -> Result<Self, String> {
+        let wrong = || format!("not the result of `{request}`");
         let Self::Undecoded(value) = self else {
             let fits = matches!(
                 (&self, request),
@@ -539,27 +540,24 @@ impl Reply {
                     | (Self::Start(_), method::START)
                     | (Self::Read(_), method::READ)
                     | (Self::Write(_), method::WRITE)
-                    | (Self::Signal, method::SIGNAL)
                     | (Self::Terminate(_), method::TERMINATE)
             );
-            return if fits {
-                Ok(self)
-            } else {
-                Err(format!("not the result of `{request}`"))
+            return match request {
+                method::SIGNAL => Ok(Self::Signal), // It has no fields: every result will do, as in a frame.
+                _ if fits => Ok(self),
+                _ => Err(wrong()),
             };
         };
-        let text = |error: serde_json::Error| error.to_string();
-        match request {
-            method::INITIALIZE => Deserialize::deserialize(value)
-                .map(Self::Initialize)
-                .map_err(text),
-            method::START => Deserialize::deserialize(value).map(Self::Start).map_err(text),
-            method::READ => Deserialize::deserialize(value).map(Self::Read).map_err(text),
-            method::WRITE => Deserialize::deserialize(value).map(Self::Write).map_err(text),
+        let decoded = match request {
+            method::INITIALIZE => Deserialize::deserialize(value).map(Self::Initialize),
+            method::START => Deserialize::deserialize(value).map(Self::Start),
+            method::READ => Deserialize::deserialize(value).map(Self::Read),
+            method::WRITE => Deserialize::deserialize(value).map(Self::Write),
             method::SIGNAL => Ok(Self::Signal),
-            method::TERMINATE => Deserialize::deserialize(value).map(Self::Terminate).map_err(text),
+            method::TERMINATE => Deserialize::deserialize(value).map(Self::Terminate),
             _ => Ok(Self::Undecoded(value)),
-        }
+        };
+        decoded.map_err(|_: serde_json::Error| wrong())
     }
 }
 

@@ -180,6 +180,7 @@ struct Knobs {
     calls_max: Option<usize>,
     writes_max: Option<usize>,
     reorder_max: Option<usize>,
+    reorder_bytes: Option<usize>,
     answer_timeout: Option<Duration>,
     attempts_max: Option<u32>,
     no_replay: bool,
@@ -191,6 +192,7 @@ impl Knobs {
             calls_max: value(case, "calls-max")?,
             writes_max: value(case, "writes-max")?,
             reorder_max: value(case, "reorder-max")?,
+            reorder_bytes: value(case, "reorder-bytes")?,
             answer_timeout: span(case, "answer-timeout")?,
             attempts_max: value(case, "attempts-max")?,
             no_replay: flag(case, "no-replay")?,
@@ -202,6 +204,7 @@ impl Knobs {
         limits.calls_max = self.calls_max.or(limits.calls_max);
         limits.writes_in_flight_max = self.writes_max.or(limits.writes_in_flight_max);
         limits.reorder_events_max = self.reorder_max.or(limits.reorder_events_max);
+        limits.reorder_bytes_max = self.reorder_bytes.or(limits.reorder_bytes_max);
         policy.answer_timeout = self.answer_timeout.or(policy.answer_timeout);
         if let Some(recovery) = &mut policy.recovery {
             recovery.retry.attempts_max = self.attempts_max.or(recovery.retry.attempts_max);

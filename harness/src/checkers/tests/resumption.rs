@@ -18,11 +18,19 @@ fn lease_honoured() {
         NAME,
         "executor resumed s1 at +31.000s, although its lease had ended at +31.000s",
     );
-    let bounce = Fault::Bounce { host: "executor".to_owned(), after: ms(500) };
-    detached().at(2_000).strikes(bounce).at(3_000).resumed("c2", "s1").fails(
-        NAME,
-        "executor resumed s1 at +3.000s, although it lost its memory at +2.000s",
-    );
+    let bounce = Fault::Bounce {
+        host: "executor".to_owned(),
+        after: ms(500),
+    };
+    detached()
+        .at(2_000)
+        .strikes(bounce)
+        .at(3_000)
+        .resumed("c2", "s1")
+        .fails(
+            NAME,
+            "executor resumed s1 at +3.000s, although it lost its memory at +2.000s",
+        );
 }
 
 #[test]
@@ -31,5 +39,8 @@ fn stays_connected() {
     let one = || Run::new().stays_connected().dials("c1");
     one().passes(NAME);
     Run::new().dials("c1").dials("c2").is_vacuous(NAME);
-    one().at(2_000).dials("c2").fails(NAME, "laptop dialed c2 at +2.000s without need");
+    one()
+        .at(2_000)
+        .dials("c2")
+        .fails(NAME, "laptop dialed c2 at +2.000s without need");
 }

@@ -53,7 +53,10 @@ fn there_are_good_reasons_to_lose_a_process() {
         .loses()
         .passes(NAME);
     // Nobody could have come back in time.
-    let away = || Fault::Refuse { host: "executor".to_owned(), r#for: None };
+    let away = || Fault::Refuse {
+        host: "executor".to_owned(),
+        r#for: None,
+    };
     let out = || detached().strikes(away()).at(26_000).gives_up();
     out().at(31_000).expires("s1").heals(away(), 30_000).passes(NAME);
     out().at(30_000).heals(away(), 29_000).fails(

@@ -149,6 +149,8 @@ pub(super) struct Endpoint {
     pub(super) heard: VecDeque<Heard>,
     /// Rings when the port has something to do.
     pub(super) bell: Rc<Notify>,
+    /// Rings when the host gives this end up. A bell wakes one who waits, so nobody else waits for this one.
+    pub(super) knell: Rc<Notify>,
     pub(super) port: Port,
     /// The dialer's ports are counted: a lost SYN is followed by another one, from another port.
     pub(super) ports: u32,
@@ -241,8 +243,10 @@ impl Conn {
 
     /// This end's host has no socket any more; what its port has to write, it still writes.
     pub(super) fn leave(&mut self, side: Side) {
-        self.endpoints[side as usize].end = End::Gone;
-        self.endpoints[side as usize].bell.notify_one();
+        let endpoint = &mut self.endpoints[side as usize];
+        endpoint.end = End::Gone;
+        endpoint.bell.notify_one();
+        endpoint.knell.notify_one();
     }
 
     /// This end has no socket any more; its library finds out by an error.
@@ -276,6 +280,7 @@ impl Endpoint {
             items: VecDeque::new(),
             heard: VecDeque::new(),
             bell: Rc::new(Notify::new()),
+            knell: Rc::new(Notify::new()),
             port: Port::Coming,
             ports: 0,
         }

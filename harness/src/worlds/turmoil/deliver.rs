@@ -49,14 +49,33 @@ impl World {
             self.reset(conn);
             return Opened::Done;
         }
-        match parcel.cargo {
-            Cargo::Fin => self.conns[conn].reach_end(dir),
-            Cargo::Upgrade | Cargo::UpgradeReply | Cargo::Frame(_) | Cargo::CloseFrame(_) => {
-                self.conns[conn].allow(dir, end);
+        let is_upgrade = matches!(parcel.cargo, Cargo::Upgrade);
+        self.conns[conn].flow_mut(dir).landing = Some((parcel, now));
+        if is_upgrade {
+            self.note_upgrade(conn, dir, Edge::Delivered);
+            let host = self.conns[conn].host(receiver(dir));
+            let at = self.stations[host].stalled_until;
+            if now < at {
+                self.post(at, Class::News, host, Letter::Read { conn, dir });
+                return Opened::Done;
             }
         }
+        self.read_landed(conn, dir)
+    }
+
+    /// The receiver's library reads what has arrived.
+    pub(super) fn read_landed(&mut self, conn: usize, dir: Dir) -> Opened {
+        let now = self.now;
+        let Some((parcel, at)) = &mut self.conns[conn].flow_mut(dir).landing else {
+            return Opened::Done;
+        };
+        *at = now;
+        let end = parcel.wire.map(|(_, end)| end);
         self.conns[conn].endpoint(receiver(dir)).heard.clear();
-        self.conns[conn].flow_mut(dir).landing = Some((parcel, now));
+        match end {
+            Some(end) => self.conns[conn].allow(dir, end),
+            None => self.conns[conn].reach_end(dir),
+        }
         Opened::Bytes { conn, dir }
     }
 
@@ -131,7 +150,13 @@ impl World {
         self.discard(conn, Dir::C2s);
         self.discard(conn, Dir::S2c);
         for side in [Side::Client, Side::Server] {
-            self.post_end(self.now, Class::News, conn, side, Over::Closed(CloseReason::Reset));
+            self.post_end(
+                self.now,
+                Class::News,
+                conn,
+                side,
+                Over::Closed(CloseReason::Reset),
+            );
         }
     }
 

@@ -12,6 +12,7 @@ use unplug_reconnect::transport::{CloseReason, DialError};
 
 use super::agenda::Class;
 use super::conn::{Cargo, Conn, End, Progress, from};
+use super::travel::Fate;
 use super::wire::Item;
 use super::world::{Begin, Letter, Over, World};
 use crate::fault::{Dir, Side};
@@ -113,8 +114,9 @@ impl World {
         match id.purpose() {
             Purpose::Session => {
                 self.conns[conn].progress = Progress::Upgrading;
-                self.ship(conn, Dir::C2s, Cargo::Upgrade, Item::Upgrade);
+                self.fate = Fate::Pass;
                 self.note_upgrade(conn, Dir::C2s, Edge::Sent);
+                self.ship_to_its_fate(conn, Dir::C2s, Cargo::Upgrade, Item::Upgrade);
             }
             Purpose::Fetch => {
                 self.conns[conn].progress = Progress::Open;
@@ -132,7 +134,6 @@ impl World {
         } = self.conns[conn];
         let at = self.conns[conn].flow(Dir::C2s).landing.as_ref()?.1;
         self.clock(server, at);
-        self.note_upgrade(conn, Dir::C2s, Edge::Delivered);
         let station = &mut self.stations[server];
         if 0 < station.hang_upgrades {
             station.hang_upgrades -= 1;
@@ -151,13 +152,10 @@ impl World {
         let Some(&conn) = self.by_id.get(&id) else { return };
         self.conns[conn].accepted = status == 101;
         self.note_upgrade(conn, Dir::C2s, Edge::Applied);
-        // The library that asked writes the answer, not the port.
-        if let Some(parcel) = self.enqueue(conn, Dir::S2c, Cargo::UpgradeReply, ANSWER_BYTES) {
-            self.conns[conn].answered = Some(status);
-            self.conns[conn].flow_mut(Dir::S2c).writing = Some(parcel);
-        }
+        self.fate = Fate::Pass;
         self.note_upgrade(conn, Dir::C2s, Edge::Answered);
         self.note_upgrade(conn, Dir::S2c, Edge::Sent);
+        self.ship_to_its_fate(conn, Dir::S2c, Cargo::UpgradeReply, Item::Answer(status));
         if status != 101 {
             self.ship(conn, Dir::S2c, Cargo::Fin, Item::Fin);
             self.conns[conn].leave(Side::Server);
@@ -236,9 +234,6 @@ impl World {
         }
     }
 }
-
-/// About how many bytes the answer to an upgrade has.
-const ANSWER_BYTES: usize = 200;
 
 /// What a socket's user sees when its connection ends like this.
 const fn error_kind(end: Over) -> io::ErrorKind {

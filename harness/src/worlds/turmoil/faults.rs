@@ -3,7 +3,6 @@
 //! A fault works on the control blocks that both ends of a connection share, so it takes effect at once, at exactly the
 //! moment of its anchor. Only `crash` and `bounce` use verbs of turmoil's own, after all links to the host are cut.
 
-use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -357,8 +356,9 @@ impl World {
         for conn in &mut self.conns {
             for side in [Side::Client, Side::Server] {
                 if conn.host(side) == index && conn.end(side) == End::Open {
+                    // What it has sent by now is on its way.
                     conn.flow_mut(from(side)).cut = true;
-                    conn.break_off(side, io::ErrorKind::NotConnected);
+                    conn.leave(side);
                 }
             }
         }

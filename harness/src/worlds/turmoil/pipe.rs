@@ -90,13 +90,11 @@ impl AsyncWrite for Pipe {
         {
             let mut world = this.world.borrow_mut();
             let conn = &mut world.conns[this.conn];
-            if let Some(why) = conn.endpoint(this.side).broken {
-                return Poll::Ready(Err(why.into()));
-            }
+            let broken = conn.endpoint(this.side).broken;
             let flow = conn.flow_mut(dir);
             if flow.writing.is_none() {
-                // What belongs to no parcel was dropped on its way.
-                return Poll::Ready(Ok(bytes.len()));
+                // What belongs to no parcel was dropped on its way; what the host sent before the end is on its way.
+                return Poll::Ready(broken.map_or(Ok(bytes.len()), |why| Err(why.into())));
             }
             flow.written += bytes.len() as u64;
         }

@@ -15,8 +15,10 @@ use hyper::body::Incoming;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::sync::Notify;
-use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request as Upgrade, Response as Switch};
 use tokio_tungstenite::tungstenite::Error;
+use tokio_tungstenite::tungstenite::handshake::server::{
+    ErrorResponse, Request as Upgrade, Response as Switch,
+};
 use tokio_tungstenite::{WebSocketStream, accept_hdr_async, client_async};
 use turmoil::net::TcpStream;
 
@@ -70,9 +72,6 @@ impl Handle {
         let conn = &mut world.conns[self.conn];
         let readable = conn.flow(back(from(self.side))).is_readable();
         let endpoint = conn.endpoint(self.side);
-        if endpoint.broken.is_some() {
-            return Todo::Stop;
-        }
         match endpoint.items.pop_front() {
             Some((item, parcel)) => Todo::Write(item, parcel),
             None if endpoint.end == End::Gone => Todo::Stop,
@@ -101,9 +100,9 @@ impl Handle {
 
     /// The host has given this end up.
     async fn gone(&self) {
-        let bell = self.bell();
-        while self.world.borrow_mut().conns[self.conn].end(self.side) == End::Open {
-            bell.notified().await;
+        let knell = Rc::clone(&self.world.borrow_mut().conns[self.conn].endpoint(self.side).knell);
+        while self.world.borrow().conns[self.conn].end(self.side) == End::Open {
+            knell.notified().await;
         }
     }
 
@@ -164,7 +163,9 @@ impl Handle {
         let bell = self.bell();
         loop {
             match self.todo() {
-                Todo::Stop | Todo::Write(Item::Fin, _) => return,
+                Todo::Stop => return,
+                // Who has said its last word may still listen.
+                Todo::Write(Item::Fin, _) => {}
                 Todo::Write(item, parcel) => {
                     self.begin(parcel);
                     let written = match item.message() {
@@ -202,7 +203,6 @@ impl Handle {
             () = self.gone() => return,
         };
         self.hear(heard);
-        while self.item().await.is_some() {}
     }
 
     /// The issuer's end of a request.
@@ -215,9 +215,8 @@ impl Handle {
         tokio::select! {
             biased;
             _ = served => {}
-            () = self.gone() => return,
+            () = self.gone() => {}
         }
-        while self.item().await.is_some() {}
     }
 
     async fn serve(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, io::Error> {

@@ -59,7 +59,11 @@ fn network(plan: &Plan, seed: Seed) -> Sim<'static> {
 /// Runs a plan to its end.
 pub(super) fn run(plan: &Plan, seed: Seed) -> Run {
     let mut sim = network(plan, seed);
-    let world = Rc::new(RefCell::new(World::new(Rc::new(plan.clone()), seed)));
+    let world = Rc::new(RefCell::new(World::new(
+        Rc::new(plan.clone()),
+        seed,
+        latency(plan),
+    )));
     for (host, plan) in plan.hosts.iter().enumerate() {
         let listens = match plan.kind {
             HostKind::Script => continue,

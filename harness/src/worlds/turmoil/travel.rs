@@ -56,14 +56,20 @@ impl World {
             self.note(conn, Dir::C2s, &frame, Edge::Answered);
         }
         self.note(conn, dir, &frame, Edge::Sent);
-        let (item, cargo) = (Item::of(&payload), Cargo::Frame(frame));
+        let item = Item::of(&payload);
+        self.ship_to_its_fate(conn, dir, Cargo::Frame(frame), item);
+        self.check_window(conn, dir);
+    }
+
+    /// Puts the message at whose anchor a fault may just have struck on its way.
+    pub(super) fn ship_to_its_fate(&mut self, conn: usize, dir: Dir, cargo: Cargo, item: Item) {
         match std::mem::replace(&mut self.fate, Fate::Pass) {
-            Fate::Drop => return self.drop_item(conn, side, item),
-            Fate::Pass => self.ship(conn, dir, cargo, item),
-            Fate::Duplicate => {
+            Fate::Drop => self.drop_item(conn, sender(dir), item),
+            Fate::Duplicate if item.is_frame() => {
                 self.ship(conn, dir, cargo.clone(), item.clone());
                 self.ship(conn, dir, cargo, item);
             }
+            Fate::Pass | Fate::Duplicate => self.ship(conn, dir, cargo, item),
             Fate::Tear(bytes) => {
                 self.ship(conn, dir, cargo, item);
                 let flow = self.conns[conn].flow_mut(dir);
@@ -73,7 +79,6 @@ impl World {
                 flow.cut = true;
             }
         }
-        self.check_window(conn, dir);
     }
 
     pub(super) fn note(&mut self, conn: usize, dir: Dir, frame: &Frame, edge: Edge) {
@@ -94,7 +99,13 @@ impl World {
     /// Puts a message on its way and tells the sender's port to write it.
     pub(super) fn ship(&mut self, conn: usize, dir: Dir, cargo: Cargo, item: Item) {
         let bytes = item.size(dir == Dir::C2s);
-        if let Some(parcel) = self.enqueue(conn, dir, cargo, bytes) {
+        let Some(parcel) = self.enqueue(conn, dir, cargo, bytes) else {
+            return;
+        };
+        if let Item::Answer(status) = item {
+            self.conns[conn].answered = Some(status);
+            self.conns[conn].flow_mut(dir).writing = Some(parcel);
+        } else {
             let endpoint = self.conns[conn].endpoint(sender(dir));
             endpoint.items.push_back((item, Some(parcel)));
             endpoint.bell.notify_one();
@@ -111,7 +122,7 @@ impl World {
     }
 
     /// Puts the parcel of a message on its way.
-    pub(super) fn enqueue(&mut self, conn: usize, dir: Dir, cargo: Cargo, bytes: usize) -> Option<u64> {
+    fn enqueue(&mut self, conn: usize, dir: Dir, cargo: Cargo, bytes: usize) -> Option<u64> {
         if self.conns[conn].flow(dir).cut {
             return None;
         }
@@ -195,7 +206,7 @@ impl World {
             let at = self.stations[host].stalled_until;
             self.post_arrival(at, conn, dir, version);
         } else if unwritten {
-            return Opened::Unwritten;
+            return Opened::Unwritten { conn, dir };
         } else if self.is_read(conn, dir, host) {
             return self.hand_over(conn, dir);
         }
@@ -307,6 +318,15 @@ impl World {
         self.post_end(at, Class::Delivery, conn, sender(dir), end);
     }
 
+    /// The sender's library never wrote the head of a flow, so it does not arrive.
+    pub(super) fn skip(&mut self, conn: usize, dir: Dir) {
+        let flow = self.conns[conn].flow_mut(dir);
+        if let Some(parcel) = flow.queue.pop_front() {
+            flow.bytes = flow.bytes.saturating_sub(parcel.bytes);
+        }
+        self.plan_arrival(conn, dir);
+    }
+
     /// Everything on its way is lost, and nothing more gets in.
     pub(super) fn discard(&mut self, conn: usize, dir: Dir) {
         let flow = self.conns[conn].flow_mut(dir);
@@ -317,7 +337,6 @@ impl World {
         flow.version += 1;
         self.conns[conn].endpoint(sender(dir)).items.clear();
     }
-
 }
 
 /// How long so many bytes take at so many bytes a second.

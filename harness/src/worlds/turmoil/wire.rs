@@ -23,6 +23,8 @@ pub(super) const PLAIN_URL: &str = "ws://executor.example/";
 pub(super) enum Item {
     /// The request for an upgrade.
     Upgrade,
+    /// The answer to it, which the library that was asked writes.
+    Answer(u16),
     /// A text frame.
     Text(String),
     /// A WebSocket ping.
@@ -102,7 +104,16 @@ impl Item {
             Self::Close { reason, .. } => frame(2 + reason.len()),
             Self::Request(body) | Self::Reply { body, .. } => HEAD + body.len(),
             Self::Upgrade => 2 * HEAD,
+            Self::Answer(_) => HEAD,
             Self::Fin => 0,
+        }
+    }
+
+    /// Whether it is a frame: handshakes and HTTP have no second copy that a library would take.
+    pub(super) const fn is_frame(&self) -> bool {
+        match self {
+            Self::Text(_) | Self::Ping | Self::Pong | Self::Close { .. } => true,
+            Self::Upgrade | Self::Answer(_) | Self::Request(_) | Self::Reply { .. } | Self::Fin => false,
         }
     }
 
@@ -115,7 +126,12 @@ impl Item {
                 code: code.into(),
                 reason: Utf8Bytes::from(reason),
             }))),
-            Self::Pong | Self::Upgrade | Self::Request(_) | Self::Reply { .. } | Self::Fin => None,
+            Self::Pong
+            | Self::Upgrade
+            | Self::Answer(_)
+            | Self::Request(_)
+            | Self::Reply { .. }
+            | Self::Fin => None,
         }
     }
 }

@@ -37,6 +37,7 @@ pub(super) enum Letter {
     Syn { conn: usize, attempt: u32 },
     Established { conn: usize },
     Arrive { conn: usize, dir: Dir, version: u32 },
+    Read { conn: usize, dir: Dir },
     Told { conn: usize, side: Side, end: Over },
     Wake,
 }
@@ -75,7 +76,7 @@ pub(super) enum Opened {
     /// Bytes have arrived; the port says what they mean.
     Bytes { conn: usize, dir: Dir },
     /// The sender's library has not written them yet.
-    Unwritten,
+    Unwritten { conn: usize, dir: Dir },
 }
 
 /// A task that a host is to begin: the dialer's end of a connection.
@@ -132,6 +133,8 @@ pub(super) struct World {
     pub(super) now: Time,
     /// What lies before it may be carried out now.
     horizon: Key,
+    /// Nothing that a host does reaches another one sooner, but for faults.
+    lookahead: Duration,
     counted: u64,
     errands: Agenda<Errand>,
     pub(super) stage: Stage,
@@ -147,7 +150,7 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(plan: Rc<Plan>, seed: Seed) -> Self {
+    pub(super) fn new(plan: Rc<Plan>, seed: Seed, lookahead: Duration) -> Self {
         let stations = (0..plan.hosts.len())
             .map(|index| Station::new(Host::new(&plan, index, seed)))
             .collect();
@@ -159,6 +162,7 @@ impl World {
             seed,
             now: Time::ZERO,
             horizon: Key::behind(Time::ZERO),
+            lookahead,
             counted: 0,
             errands: Agenda::new(),
             stage: Stage::new(&plan, NAME, seed),
@@ -176,9 +180,12 @@ impl World {
     }
 
     /// The driver's turn, before turmoil takes a step: carries out its errands up to this moment, and lets hosts open
-    /// their letters up to the errand that must wait for them.
+    /// their letters up to the errand that must wait for them. A host that waits for its library holds the others back.
     pub(super) fn advance(&mut self, to: Time) {
-        let to = to.min(self.plan.until);
+        let mut to = to.min(self.plan.until);
+        if let Some(slowest) = self.slowest() {
+            to = to.min(slowest.at + self.lookahead);
+        }
         self.horizon = loop {
             let Some(next) = self.errands.first().filter(|next| next.at <= to) else {
                 break Key::behind(to);
@@ -200,12 +207,15 @@ impl World {
 
     /// Whether a host has something to do before this.
     fn is_awaited(&self, key: Key) -> bool {
-        let earliest = |station: &Station| station.reading.into_iter().chain(station.agenda.first()).min();
-        self.stations
-            .iter()
-            .filter(|station| station.alive)
-            .filter_map(earliest)
-            .any(|first| first < key)
+        self.slowest().is_some_and(|first| first < key)
+    }
+
+    /// The first thing that any host has to do.
+    fn slowest(&self) -> Option<Key> {
+        let alive = self.stations.iter().filter(|station| station.alive);
+        alive
+            .flat_map(|station| station.reading.into_iter().chain(station.agenda.first()))
+            .min()
     }
 
     /// Whether nothing is left to do up to this moment.
@@ -294,6 +304,7 @@ impl World {
             Letter::Syn { conn, attempt } => self.on_syn(conn, attempt),
             Letter::Established { conn } => self.on_established(conn),
             Letter::Arrive { conn, dir, version } => return self.on_arrive(conn, dir, version),
+            Letter::Read { conn, dir } => return self.read_landed(conn, dir),
             Letter::Told { conn, side, end } => self.on_told(conn, side, end),
             Letter::Wake => {
                 // A wake that was planned before the deadline moved is not the one to act on.

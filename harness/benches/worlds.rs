@@ -137,6 +137,12 @@ fn round_trips_50_blip_50_in_fast(bencher: Bencher<'_, '_>) {
 }
 
 #[divan::bench]
+fn round_trips_50_blip_50_in_fast_unjudged(bencher: Bencher<'_, '_>) {
+    let plan = round_trips();
+    bencher.bench_local(|| black_box((WorldName::Fast.world())(&plan, Seed(1))));
+}
+
+#[divan::bench]
 fn two_idle_hours_in_fast(bencher: Bencher<'_, '_>) {
     judged(bencher, &idle(Duration::from_secs(2 * 60 * 60)), WorldName::Fast);
 }

@@ -4,6 +4,7 @@
 //! out at once, before anything else happens, so that a fault takes effect at exactly the moment that its anchor names.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use unplug_reconnect::id::{ConnId, Purpose, SessionId, SessionNumber};
 use unplug_reconnect::seed::Seed;
@@ -53,156 +54,121 @@ impl Names {
     }
 }
 
-/// A step and how often its trigger was seen.
-struct Pending {
-    plan: StepPlan,
-    seen: u32,
-    state: Progress,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Progress {
-    Waiting,
-    Due,
-    Fired,
-}
-
 /// History and script of one run.
 pub(crate) struct Stage {
     header: Header,
     entries: Vec<Entry>,
     pub(crate) names: Names,
-    steps: Vec<Pending>,
-    /// Whether any step waits for an anchor: most runs ask for nothing most of the time.
-    anchored: bool,
+    steps: Arc<[StepPlan]>,
+    /// By step: how often its trigger was seen.
+    seen: Vec<u32>,
+    /// By step: whether it has fired.
+    fired: Vec<bool>,
+    /// The steps that wait for something else than a time. Short, so that most facts cost nothing.
+    waiting: Vec<usize>,
     due: VecDeque<Due>,
 }
 
 impl Stage {
     pub(crate) fn new(plan: &Plan, world: &str, seed: Seed) -> Self {
-        let pending = |step: &StepPlan| Pending {
-            plan: step.clone(),
-            seen: 0,
-            state: Progress::Waiting,
-        };
         let mut stage = Self {
             header: plan.header(world, seed),
-            entries: Vec::with_capacity(256),
+            entries: Vec::with_capacity(256 + 16 * plan.steps.len()),
             names: Names::default(),
-            steps: plan.steps.iter().map(pending).collect(),
-            anchored: true,
+            steps: Arc::clone(&plan.steps),
+            seen: vec![0; plan.steps.len()],
+            fired: vec![false; plan.steps.len()],
+            waiting: Vec::new(),
             due: VecDeque::new(),
         };
-        for step in 0..stage.steps.len() {
-            if let Trigger::At(at) = stage.steps[step].plan.trigger {
-                stage.steps[step].state = Progress::Due;
+        for (step, plan) in plan.steps.iter().enumerate() {
+            if let Trigger::At(at) = plan.trigger {
                 stage.due.push_back(Due { step, at, conn: None });
+            } else {
+                stage.waiting.push(step);
             }
         }
-        stage.note_anchors();
         stage
     }
 
     /// Writes down a fact.
     pub(crate) fn record(&mut self, now: Time, who: usize, event: Event) {
-        match &event {
-            Event::State { to, .. } => self.on_state(now, who, to),
-            Event::Settled { call, by, .. } => {
-                let conn = by.as_ref().map(|asked| asked.conn);
-                self.moment(
-                    now,
-                    Moment {
-                        conn,
-                        client: who,
-                        method: &call.method,
-                        dir: Dir::C2s,
-                        edge: Edge::Settled,
-                    },
-                );
-            }
-            Event::Applied { conn, method, .. } => {
-                // Clients stand right behind the script.
-                let client = SCRIPT + 1 + conn.client() as usize;
-                let conn = Some(*conn);
-                self.moment(
-                    now,
-                    Moment {
-                        conn,
-                        client,
-                        method,
-                        dir: Dir::C2s,
-                        edge: Edge::Applied,
-                    },
-                );
-            }
-            _ => {}
+        if let Event::State { to, .. } = &event {
+            self.on_state(now, who, to);
+        } else if let Event::Settled { call, by, .. } = &event {
+            let conn = by.as_ref().map(|asked| asked.conn);
+            let (method, dir) = (&*call.method, Dir::C2s);
+            self.moment(
+                now,
+                Moment {
+                    conn,
+                    client: who,
+                    method,
+                    dir,
+                    edge: Edge::Settled,
+                },
+            );
+        } else if let Event::Applied { conn, method, .. } = &event {
+            // Clients stand right behind the script.
+            let client = SCRIPT + 1 + conn.client() as usize;
+            self.moment(
+                now,
+                Moment {
+                    conn: Some(*conn),
+                    client,
+                    method,
+                    dir: Dir::C2s,
+                    edge: Edge::Applied,
+                },
+            );
         }
         self.entries.push(Entry { t: now, who, event });
     }
 
     /// Notes one side of one message.
     pub(crate) fn moment(&mut self, now: Time, moment: Moment<'_>) {
-        if !self.anchored {
-            return;
-        }
-        for step in 0..self.steps.len() {
-            let Pending {
-                plan,
-                state: Progress::Waiting,
-                ..
-            } = &self.steps[step]
-            else {
-                continue;
-            };
-            let Trigger::Anchor(anchor) = &plan.trigger else {
-                continue;
-            };
-            if anchor.fits(moment) {
-                let nth = anchor.nth;
-                self.count(step, nth, now, moment.conn);
-            }
-        }
+        self.see(now, moment.conn, |trigger| match trigger {
+            Trigger::Anchor(anchor) if anchor.fits(moment) => Some(anchor.nth),
+            Trigger::Anchor(_) | Trigger::At(_) | Trigger::State { .. } | Trigger::Step(_) => None,
+        });
     }
 
     fn on_state(&mut self, now: Time, who: usize, to: &str) {
-        for step in 0..self.steps.len() {
-            let Pending {
-                plan,
-                state: Progress::Waiting,
-                ..
-            } = &self.steps[step]
-            else {
-                continue;
-            };
-            let Trigger::State { client, state, nth } = &plan.trigger else {
-                continue;
-            };
-            if client.is_none_or(|client| client == who) && *state == to {
-                let nth = *nth;
-                self.count(step, nth, now, None);
+        self.see(now, None, |trigger| match trigger {
+            Trigger::State { client, state, nth }
+                if client.is_none_or(|client| client == who) && *state == to =>
+            {
+                Some(*nth)
             }
-        }
+            Trigger::State { .. } | Trigger::At(_) | Trigger::Anchor(_) | Trigger::Step(_) => None,
+        });
     }
 
-    fn count(&mut self, step: usize, nth: u32, now: Time, conn: Option<ConnId>) {
-        let pending = &mut self.steps[step];
-        pending.seen += 1;
-        if pending.seen == nth {
-            pending.state = Progress::Due;
-            self.due.push_back(Due {
+    /// Something that steps may wait for: the n-th time it is seen, they are due.
+    fn see(&mut self, now: Time, conn: Option<ConnId>, nth: impl Fn(&Trigger) -> Option<u32>) {
+        let Self {
+            steps,
+            seen,
+            waiting,
+            due,
+            ..
+        } = self;
+        waiting.retain(|&step| {
+            let plan = &steps[step];
+            let Some(nth) = nth(&plan.trigger) else {
+                return true;
+            };
+            seen[step] += 1;
+            if seen[step] < nth {
+                return true;
+            }
+            due.push_back(Due {
                 step,
-                at: now + pending.plan.after,
+                at: now + plan.after,
                 conn,
             });
-            self.note_anchors();
-        }
-    }
-
-    fn note_anchors(&mut self) {
-        self.anchored = self
-            .steps
-            .iter()
-            .any(|step| step.state == Progress::Waiting && matches!(step.plan.trigger, Trigger::Anchor(_)));
+            false
+        });
     }
 
     /// The next step that is to fire, now or later: the world keeps what is later.
@@ -212,30 +178,20 @@ impl Stage {
 
     /// The step fires.
     pub(crate) fn fired(&mut self, step: usize, now: Time) {
-        self.steps[step].state = Progress::Fired;
-        for other in 0..self.steps.len() {
-            let pending = &mut self.steps[other];
-            if pending.state == Progress::Waiting
-                && matches!(pending.plan.trigger, Trigger::Step(of) if of == step)
-            {
-                pending.state = Progress::Due;
-                self.due.push_back(Due {
-                    step: other,
-                    at: now + pending.plan.after,
-                    conn: None,
-                });
-            }
-        }
+        self.fired[step] = true;
+        self.see(now, None, |trigger| {
+            matches!(trigger, Trigger::Step(of) if *of == step).then_some(1)
+        });
     }
 
     /// The finished history, and the indices of the steps that never fired.
     pub(crate) fn finish(self) -> (History, Vec<usize>) {
         let unfired = self
-            .steps
+            .fired
             .iter()
             .enumerate()
-            .filter(|(_, step)| step.state != Progress::Fired)
-            .map(|(index, _)| index);
+            .filter(|(_, fired)| !**fired)
+            .map(|(step, _)| step);
         (
             History {
                 header: self.header,

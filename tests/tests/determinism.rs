@@ -29,6 +29,7 @@ fn digests() -> Vec<String> {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "this is how the child tells its digests")]
 fn in_another_process() {
     let own = digests();
     if env::var_os(CHILD).is_some() {
@@ -71,6 +72,7 @@ fn two_seeds_differ() {
 }
 
 #[test]
+#[expect(clippy::assertions_on_constants, reason = "how this was built is what is tested")]
 fn tokio_is_seeded() {
     // A `RUSTFLAGS` in the environment silently replaces `.cargo/config.toml`.
     assert!(cfg!(tokio_unstable), "build with `--cfg tokio_unstable`, or tokio's own choices are not seeded");

@@ -261,7 +261,7 @@ impl ClientHost {
                 Decoded::BadParams { .. } | Decoded::NoMessage(_) => exec::Input::Unreadable { conn },
             },
             Payload::Ping | Payload::Pong => exec::Input::Heard { conn },
-            Payload::ConnectReply { status, body } => {
+            Payload::ConnectReply { status, body, .. } => {
                 self.on_issuer_reply(conn, status, body);
                 return;
             }

@@ -88,7 +88,10 @@ impl IssuerHost {
         while let Some(output) = self.issuer.poll() {
             match output {
                 issuer::Output::Reply {
-                    conn, status, body, ..
+                    conn,
+                    status,
+                    body,
+                    retry_after,
                 } => {
                     let kind = if status == 200 {
                         Kind::Response
@@ -96,7 +99,11 @@ impl IssuerHost {
                         Kind::Error
                     };
                     let frame = Arc::new(bare_frame(kind, REGISTRY_CONNECT));
-                    let payload = Payload::ConnectReply { status, body };
+                    let payload = Payload::ConnectReply {
+                        status,
+                        body,
+                        retry_after,
+                    };
                     self.effects.push_back(Effect::Send { conn, frame, payload });
                 }
                 issuer::Output::News(News::Issued { conn, url, expires }) => {

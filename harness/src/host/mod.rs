@@ -48,6 +48,8 @@ pub(crate) enum Payload {
         status: u16,
         /// The body.
         body: Body,
+        /// The `Retry-After` header.
+        retry_after: Option<Duration>,
     },
 }
 

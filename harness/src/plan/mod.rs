@@ -29,7 +29,7 @@ pub struct Plan {
     /// Who takes part. The first is the script.
     pub hosts: Vec<HostPlan>,
     /// What happens.
-    pub steps: Vec<StepPlan>,
+    pub steps: Arc<[StepPlan]>,
     /// How soon clients must be usable after the last fault is over.
     pub recovered_within: Option<Duration>,
     /// Whether nothing in the script is a reason to dial again.

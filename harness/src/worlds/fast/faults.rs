@@ -397,21 +397,14 @@ impl World<'_> {
     pub(super) fn tell_honouring(&mut self, signer: usize, input: &Input) {
         for (host, plan) in self.plan.hosts.iter().enumerate() {
             if matches!(plan.kind, HostKind::Exec { issuer: Some(issuer), .. } if issuer == signer) {
-                self.queue.push(
-                    self.now,
-                    Class::News,
-                    Ev::Input {
-                        host,
-                        input: input.clone(),
-                    },
-                );
+                self.tell_at(self.now, Class::News, host, input.clone());
             }
         }
     }
 
     fn tell_soon(&mut self, host: &str, input: Input) {
         let host = self.index(host);
-        self.queue.push(self.now, Class::News, Ev::Input { host, input });
+        self.tell_at(self.now, Class::News, host, input);
     }
 
     /// The connections that a fault is aimed at: the one of its anchor, or those that are open.

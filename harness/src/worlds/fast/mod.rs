@@ -41,7 +41,7 @@ pub fn run(plan: &Plan, seed: Seed) -> Run {
 /// Something on the heap.
 enum Ev {
     Step(Due),
-    Input { host: usize, input: Input },
+    Input { host: usize, input: Box<Input> },
     Syn { conn: usize, attempt: u32 },
     Established { conn: usize },
     Arrive { conn: usize, dir: Dir, version: u32 },
@@ -151,7 +151,7 @@ impl<'a> World<'a> {
     fn step(&mut self, event: Ev) {
         match event {
             Ev::Step(due) => self.fire(due),
-            Ev::Input { host, input } => self.tell(host, input),
+            Ev::Input { host, input } => self.tell(host, *input),
             Ev::Syn { conn, attempt } => self.on_syn(conn, attempt),
             Ev::Established { conn } => self.on_established(conn),
             Ev::Arrive { conn, dir, version } => self.on_arrive(conn, dir, version),
@@ -180,11 +180,23 @@ impl<'a> World<'a> {
         }
         if self.now < station.stalled_until {
             let at = station.stalled_until;
-            self.queue.push(at, Class::News, Ev::Input { host, input });
+            self.tell_at(at, Class::News, host, input);
             return;
         }
         station.host.handle(input, self.now, &mut self.stage.names);
         self.drain(host);
+    }
+
+    /// Tells a host something at that time.
+    fn tell_at(&mut self, at: Time, class: Class, host: usize, input: Input) {
+        self.queue.push(
+            at,
+            class,
+            Ev::Input {
+                host,
+                input: Box::new(input),
+            },
+        );
     }
 
     /// Carries out what a host does, in order: a fault may take effect between any two effects.
@@ -233,14 +245,7 @@ impl<'a> World<'a> {
         match &plan.steps[due.step].action {
             // A host may be in the middle of something: it hears of the call right after.
             Action::Do { client, task } => {
-                self.queue.push(
-                    self.now,
-                    Class::Script,
-                    Ev::Input {
-                        host: *client,
-                        input: Input::Do(task.clone()),
-                    },
-                );
+                self.tell_at(self.now, Class::Script, *client, Input::Do(task.clone()));
             }
             Action::Fault { fault, client } => {
                 let conn = due.conn.and_then(|conn| self.by_id.get(&conn).copied());

@@ -446,7 +446,7 @@ impl World<'_> {
         };
         if self.conns[conn].is_told(side) {
             let host = self.conns[conn].host(side);
-            self.queue.push(self.now, Class::News, Ev::Input { host, input });
+            self.tell_at(self.now, Class::News, host, input);
         }
     }
 }

@@ -18,9 +18,6 @@ use crate::fault::{Dir, Side};
 
 /// Where every server listens.
 const PORT: u16 = 80;
-/// How long a host waits for its library to make a message of bytes that have arrived, in turmoil's time. Bytes that
-/// come from turmoil come within a few ticks; a library that makes nothing of them must not stop the host.
-const PATIENCE: Duration = Duration::from_millis(250);
 /// How often a letter is opened again whose bytes are not written yet, a millisecond apart.
 const TRIES: u32 = 20;
 
@@ -65,7 +62,8 @@ async fn open(world: &Shared, host: usize, key: Key, letter: Letter) {
                 break;
             }
             Opened::Bytes { conn, dir } => {
-                let heard = timeout(PATIENCE, hear(world, host, conn, dir)).await;
+                let patience = world.borrow().patience;
+                let heard = timeout(patience, hear(world, host, conn, dir)).await;
                 world.borrow_mut().land(conn, dir, heard.ok().flatten());
                 break;
             }

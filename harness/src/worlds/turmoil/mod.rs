@@ -7,9 +7,9 @@
 //! crash what nobody could know (style sheet, section 5). So silence, loss, ends and slowness are made in the pipe
 //! between library and stream, and turmoil's own `hold` and `partition` are not used.
 //!
-//! `world` holds what all hosts share, `host_task` is the loop around one, `port` and `pipe` are the end of a
-//! connection, `conn` is the control block beside it, `dial`, `travel` and `deliver` move what is on its way, `sim`
-//! drives turmoil, and `faults` alone says what a fault does.
+//! `world` holds what all hosts share, `turns` says whose turn it is, `host_task` is the loop around a host, `port` and
+//! `pipe` are the end of a connection, `conn` is the control block beside it, `dial`, `travel` and `deliver` move what
+//! is on its way, `sim` drives turmoil, and `faults` alone says what a fault does.
 
 mod agenda;
 mod conn;
@@ -23,6 +23,7 @@ mod sim;
 #[cfg(test)]
 mod tests;
 mod travel;
+mod turns;
 mod wire;
 mod world;
 

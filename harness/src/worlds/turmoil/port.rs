@@ -14,6 +14,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use tokio::io::AsyncWriteExt as _;
 use tokio::sync::Notify;
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::handshake::server::{
@@ -24,7 +25,7 @@ use turmoil::net::TcpStream;
 
 use super::conn::{End, Port, back, from};
 use super::pipe::Pipe;
-use super::wire::{Heard, Item, PLAIN_URL, connect_reply, connect_request};
+use super::wire::{Heard, Item, PLAIN_URL, close_frame, connect_reply, connect_request};
 use super::world::Shared;
 use crate::fault::Side;
 
@@ -130,6 +131,7 @@ impl Handle {
     }
 
     /// The server's end of a session.
+    #[expect(clippy::result_large_err, reason = "the type is the library's")]
     pub(super) async fn session_server(&self, stream: TcpStream) {
         let callback = |request: &Upgrade, response: Switch| self.answer(request, response);
         if let Ok(socket) = accept_hdr_async(self.pipe(stream), callback).await {
@@ -168,10 +170,7 @@ impl Handle {
                 Todo::Write(Item::Fin, _) => {}
                 Todo::Write(item, parcel) => {
                     self.begin(parcel);
-                    let written = match item.message() {
-                        Some(message) => socket.send(message).await,
-                        None => socket.flush().await,
-                    };
+                    let written = self.write(&mut socket, item).await;
                     self.begin(None);
                     if written.is_err() {
                         return self.hear(Heard::End);
@@ -187,6 +186,19 @@ impl Handle {
                 },
                 Todo::Wait => bell.notified().await,
             }
+        }
+    }
+
+    async fn write(&self, socket: &mut WebSocketStream<Pipe>, item: Item) -> Result<(), Error> {
+        if let Item::Close { code, reason } = item {
+            let pipe = socket.get_mut();
+            let frame = close_frame(code, reason, self.side == Side::Client);
+            pipe.write_all(&frame).await?;
+            return Ok(pipe.flush().await?);
+        }
+        match item.message() {
+            Some(message) => socket.send(message).await,
+            None => socket.flush().await,
         }
     }
 

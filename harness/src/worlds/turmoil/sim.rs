@@ -18,6 +18,8 @@ use crate::worlds::Run;
 const TICKS: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(10));
 /// More segments than this never wait in one stream: windows are reckoned in bytes, and not by turmoil.
 const SEGMENTS: usize = 1 << 20;
+/// How many ticks beyond a round trip a host waits for its library.
+const PATIENCE: u32 = 50;
 /// How many ticks a run may go on after its end, so that its hosts open what came before the end.
 const LAG: u32 = 10_000;
 
@@ -59,11 +61,8 @@ fn network(plan: &Plan, seed: Seed) -> Sim<'static> {
 /// Runs a plan to its end.
 pub(super) fn run(plan: &Plan, seed: Seed) -> Run {
     let mut sim = network(plan, seed);
-    let world = Rc::new(RefCell::new(World::new(
-        Rc::new(plan.clone()),
-        seed,
-        latency(plan),
-    )));
+    let patience = latency(plan) * 2 + tick(plan) * PATIENCE;
+    let world = Rc::new(RefCell::new(World::new(Rc::new(plan.clone()), seed, patience)));
     for (host, plan) in plan.hosts.iter().enumerate() {
         let listens = match plan.kind {
             HostKind::Script => continue,

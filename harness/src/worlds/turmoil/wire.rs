@@ -7,6 +7,7 @@ use http_body_util::Full;
 use hyper::header::{CONTENT_TYPE, HOST, HeaderValue, RETRY_AFTER};
 use hyper::{Request, Response, StatusCode};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 use unplug_mocks::issuer::Body;
 use unplug_reconnect::wire::registry::{ErrorBody, ErrorReply};
@@ -77,13 +78,17 @@ impl Item {
             Payload::Ping => Self::Ping,
             Payload::Pong => Self::Pong,
             Payload::Connect(request) => Self::Request(json(request)),
-            Payload::ConnectReply { status, body, .. } => Self::Reply {
+            Payload::ConnectReply {
+                status,
+                body,
+                retry_after,
+            } => Self::Reply {
                 status: *status,
                 body: match body {
                     Body::Connect(reply) => json(reply),
                     Body::Error(reply) => json(reply),
                 },
-                retry_after: None,
+                retry_after: *retry_after,
             },
         }
     }
@@ -122,11 +127,8 @@ impl Item {
         match self {
             Self::Text(text) => Some(Message::text(text)),
             Self::Ping => Some(Message::Ping(Bytes::new())),
-            Self::Close { code, reason } => Some(Message::Close(Some(CloseFrame {
-                code: code.into(),
-                reason: Utf8Bytes::from(reason),
-            }))),
             Self::Pong
+            | Self::Close { .. }
             | Self::Upgrade
             | Self::Answer(_)
             | Self::Request(_)
@@ -134,6 +136,21 @@ impl Item {
             | Self::Fin => None,
         }
     }
+}
+
+/// A close frame that somebody on the way puts into a stream: the sender's library knows nothing of it.
+pub(super) fn close_frame(code: u16, reason: String, masked: bool) -> Vec<u8> {
+    let mut frame = Frame::close(Some(CloseFrame {
+        code: code.into(),
+        reason: Utf8Bytes::from(reason),
+    }));
+    // Any mask will do.
+    frame.header_mut().mask = masked.then_some([0; 4]);
+    let mut bytes = Vec::with_capacity(frame.len());
+    frame
+        .format(&mut bytes)
+        .expect("a list takes all that is written");
+    bytes
 }
 
 impl Heard {
@@ -159,6 +176,8 @@ impl Heard {
             Self::Reply { status, body } => Some(Payload::ConnectReply {
                 status,
                 body: reply(status, &body),
+                // No client machine asks for it.
+                retry_after: None,
             }),
             Self::Upgrade | Self::Upgraded(_) | Self::Close(_) | Self::End => None,
         }

@@ -28,7 +28,7 @@ use crate::worlds::Run;
 pub(super) type Shared = Rc<RefCell<World>>;
 
 /// A run that does more than this is stopped: no script means to.
-const THINGS_MAX: u64 = 2_000_000;
+pub(super) const THINGS_MAX: u64 = 2_000_000;
 
 /// What a host opens, at its time.
 #[derive(Clone, Debug)]
@@ -111,7 +111,7 @@ pub(super) struct Station {
     /// The letter that it is reading.
     pub(super) reading: Option<Key>,
     /// When it read its last letter: its time never runs backwards.
-    clock: Time,
+    pub(super) clock: Time,
     /// Rings when it has something to do.
     pub(super) bell: Rc<Notify>,
     pub(super) begins: Vec<Begin>,
@@ -132,11 +132,12 @@ pub(super) struct World {
     pub(super) seed: Seed,
     pub(super) now: Time,
     /// What lies before it may be carried out now.
-    horizon: Key,
-    /// Nothing that a host does reaches another one sooner, but for faults.
-    lookahead: Duration,
-    counted: u64,
-    errands: Agenda<Errand>,
+    pub(super) horizon: Key,
+    /// How long a host waits for its library to make a message of bytes that have arrived, in turmoil's time: they may
+    /// still be on turmoil's way. A library that makes nothing of them must not stop the host for good.
+    pub(super) patience: Duration,
+    pub(super) counted: u64,
+    pub(super) errands: Agenda<Errand>,
     pub(super) stage: Stage,
     pub(super) stations: Vec<Station>,
     /// By client host.
@@ -150,7 +151,7 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(plan: Rc<Plan>, seed: Seed, lookahead: Duration) -> Self {
+    pub(super) fn new(plan: Rc<Plan>, seed: Seed, patience: Duration) -> Self {
         let stations = (0..plan.hosts.len())
             .map(|index| Station::new(Host::new(&plan, index, seed)))
             .collect();
@@ -162,7 +163,7 @@ impl World {
             seed,
             now: Time::ZERO,
             horizon: Key::behind(Time::ZERO),
-            lookahead,
+            patience,
             counted: 0,
             errands: Agenda::new(),
             stage: Stage::new(&plan, NAME, seed),
@@ -177,144 +178,6 @@ impl World {
         };
         world.play();
         world
-    }
-
-    /// The driver's turn, before turmoil takes a step: carries out its errands up to this moment, and lets hosts open
-    /// their letters up to the errand that must wait for them. A host that waits for its library holds the others back.
-    pub(super) fn advance(&mut self, to: Time) {
-        let mut to = to.min(self.plan.until);
-        if let Some(slowest) = self.slowest() {
-            to = to.min(slowest.at + self.lookahead);
-        }
-        self.horizon = loop {
-            let Some(next) = self.errands.first().filter(|next| next.at <= to) else {
-                break Key::behind(to);
-            };
-            if self.is_awaited(next) || self.runaway().is_some() {
-                break next;
-            }
-            if let Some((key, errand)) = self.errands.pop(Key::behind(to)) {
-                self.now = key.at;
-                self.run_errand(errand, key);
-            }
-        };
-        for station in &self.stations {
-            if station.agenda.first().is_some_and(|first| first < self.horizon) {
-                station.bell.notify_one();
-            }
-        }
-    }
-
-    /// Whether a host has something to do before this.
-    fn is_awaited(&self, key: Key) -> bool {
-        self.slowest().is_some_and(|first| first < key)
-    }
-
-    /// The first thing that any host has to do.
-    fn slowest(&self) -> Option<Key> {
-        let alive = self.stations.iter().filter(|station| station.alive);
-        alive
-            .flat_map(|station| station.reading.into_iter().chain(station.agenda.first()))
-            .min()
-    }
-
-    /// Whether nothing is left to do up to this moment.
-    pub(super) fn is_through(&self, to: Time) -> bool {
-        let behind = Key::behind(to.min(self.plan.until));
-        self.errands.first().is_none_or(|next| behind < next) && !self.is_awaited(behind)
-    }
-
-    /// How much was done, if it is too much.
-    pub(super) fn runaway(&self) -> Option<u64> {
-        (THINGS_MAX < self.counted).then_some(self.counted)
-    }
-
-    fn run_errand(&mut self, errand: Errand, key: Key) {
-        match errand {
-            Errand::Step(due) => self.fire(due),
-            Errand::Heal { fault } => self.heal(fault),
-            Errand::TcpTimeout {
-                conn,
-                dir,
-                first_sent,
-            } => self.on_tcp_timeout(conn, dir, first_sent),
-            Errand::Letter { host, letter } => {
-                self.open(host, key, letter);
-            }
-        }
-    }
-
-    fn key(&mut self, at: Time, class: Class) -> Key {
-        self.counted += 1;
-        Key::new(at, class, self.counted)
-    }
-
-    /// Plans an errand of the driver.
-    pub(super) fn plan(&mut self, at: Time, class: Class, errand: Errand) {
-        let key = self.key(at, class);
-        self.errands.insert(key, errand);
-    }
-
-    /// Puts a letter on a host's agenda.
-    pub(super) fn post(&mut self, at: Time, class: Class, host: usize, letter: Letter) {
-        let key = self.key(at, class);
-        let station = &mut self.stations[host];
-        if station.alive {
-            station.agenda.insert(key, letter);
-            if key < self.horizon {
-                station.bell.notify_one();
-            }
-        } else {
-            self.errands.insert(key, Errand::Letter { host, letter });
-        }
-    }
-
-    /// A host is away: the driver opens its letters, as nobody else does.
-    pub(super) fn redirect(&mut self, host: usize) {
-        let letters = self.stations[host].agenda.take();
-        for (key, letter) in letters {
-            self.errands.insert(key, Errand::Letter { host, letter });
-        }
-    }
-
-    /// The next letter that a host may open.
-    pub(super) fn next_letter(&mut self, host: usize) -> Option<(Key, Letter)> {
-        let horizon = self.horizon;
-        let station = &mut self.stations[host];
-        if !station.alive || THINGS_MAX < self.counted {
-            return None;
-        }
-        let next = station.agenda.pop(horizon);
-        station.reading = next.as_ref().map(|(key, _)| *key);
-        next
-    }
-
-    /// It is this moment for this host.
-    pub(super) fn clock(&mut self, host: usize, at: Time) {
-        let station = &mut self.stations[host];
-        station.clock = station.clock.max(at);
-        self.now = station.clock;
-    }
-
-    /// Opens a letter.
-    pub(super) fn open(&mut self, host: usize, key: Key, letter: Letter) -> Opened {
-        self.clock(host, key.at);
-        match letter {
-            Letter::Input(input) => self.tell(host, input),
-            Letter::Syn { conn, attempt } => self.on_syn(conn, attempt),
-            Letter::Established { conn } => self.on_established(conn),
-            Letter::Arrive { conn, dir, version } => return self.on_arrive(conn, dir, version),
-            Letter::Read { conn, dir } => return self.read_landed(conn, dir),
-            Letter::Told { conn, side, end } => self.on_told(conn, side, end),
-            Letter::Wake => {
-                // A wake that was planned before the deadline moved is not the one to act on.
-                if self.stations[host].wake_at == Some(key.at) {
-                    self.stations[host].wake_at = None;
-                    self.tell(host, Input::Wake);
-                }
-            }
-        }
-        Opened::Done
     }
 
     /// Tells a host something and lets it act on it.
@@ -373,7 +236,7 @@ impl World {
         }
     }
 
-    fn fire(&mut self, due: Due) {
+    pub(super) fn fire(&mut self, due: Due) {
         let plan = Rc::clone(&self.plan);
         match &plan.steps[due.step].action {
             // A host may be in the middle of something: it hears of the call right after.
@@ -438,6 +301,11 @@ impl Station {
             bell: Rc::new(Notify::new()),
             begins: Vec::new(),
         }
+    }
+
+    /// The first thing that it has to do.
+    pub(super) fn first(&self) -> Option<Key> {
+        self.reading.or_else(|| self.agenda.first())
     }
 
     /// Whether packets reach it.

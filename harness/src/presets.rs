@@ -63,6 +63,8 @@ mod tests {
         assert_eq!(
             names,
             [
+                "broken-hammer",
+                "broken-impatient",
                 "codex-0.134",
                 "codex-0.140",
                 "codex-0.142",

@@ -21,7 +21,9 @@ pub fn compare(fast: &History, turmoil: &History) -> Result<(), String> {
         let other = turmoil.get(host).map_or(&[][..], Vec::as_slice);
         for (index, (at, event)) in story.iter().enumerate() {
             let Some((other_at, other_event)) = other.get(index) else {
-                return Err(format!("{host}: in turmoil nothing comes after event {index}; in fast {event:?}"));
+                return Err(format!(
+                    "{host}: in turmoil nothing comes after event {index}; in fast {event:?}"
+                ));
             };
             if event != other_event {
                 return Err(format!(
@@ -29,11 +31,16 @@ pub fn compare(fast: &History, turmoil: &History) -> Result<(), String> {
                 ));
             }
             if TOLERANCE < at.since(*other_at).max(other_at.since(*at)) {
-                return Err(format!("{host}: event {index} at {at} in fast, at {other_at} in turmoil: {event:?}"));
+                return Err(format!(
+                    "{host}: event {index} at {at} in fast, at {other_at} in turmoil: {event:?}"
+                ));
             }
         }
         if story.len() < other.len() {
-            return Err(format!("{host}: in turmoil {:?} comes after the end of fast", other[story.len()]));
+            return Err(format!(
+                "{host}: in turmoil {:?} comes after the end of fast",
+                other[story.len()]
+            ));
         }
     }
     Ok(())
@@ -45,7 +52,10 @@ fn stories(history: &History) -> BTreeMap<&str, Story<'_>> {
     let mut stories: BTreeMap<&str, Story<'_>> = BTreeMap::new();
     for entry in &history.entries {
         if !matches!(entry.event, Event::HighWater { .. }) {
-            stories.entry(history.name(entry.who)).or_default().push((entry.t, &entry.event));
+            stories
+                .entry(history.name(entry.who))
+                .or_default()
+                .push((entry.t, &entry.event));
         }
     }
     stories

@@ -10,8 +10,8 @@ use proptest::sample::{select, subsequence};
 use strum::VariantArray as _;
 use unplug::fault::{Address, Dir, Fault, FaultKind, Scope, Side};
 use unplug::scenario::{
-    Action, Anchor, Client, Do, Edge, Expect, Link, Machine, Method, Mock, Scenario, Server, Step, Trigger, Variant,
-    When,
+    Action, Anchor, Client, Do, Edge, Expect, Link, Machine, Method, Mock, Scenario, Server, Step, Trigger,
+    Variant, When,
 };
 
 /// The names of clients, in order.
@@ -53,7 +53,10 @@ pub fn storm_of(
 
 /// The script as it stands, ready for [`unplug::plan::Plan::new`].
 pub fn variant(scenario: Scenario) -> Variant {
-    Variant { case: String::new(), scenario }
+    Variant {
+        case: String::new(),
+        scenario,
+    }
 }
 
 fn script(clients: usize, policy: &str, version: &str, faults: Vec<Step>, writes: &[Duration]) -> Scenario {
@@ -66,23 +69,42 @@ fn script(clients: usize, policy: &str, version: &str, faults: Vec<Step>, writes
     let process = || "sh".to_owned();
     let mut steps = Vec::new();
     for client in &CLIENTS[..clients] {
-        let start = Do::Start { process: process(), program: "cat".to_owned(), args: Vec::new() };
+        let start = Do::Start {
+            process: process(),
+            program: "cat".to_owned(),
+            args: Vec::new(),
+        };
         steps.push(step(Duration::ZERO, client, start));
         for (n, at) in writes.iter().enumerate() {
-            steps.push(step(*at, client, Do::Write { process: process(), data: format!("{client} {n}\n") }));
+            steps.push(step(
+                *at,
+                client,
+                Do::Write {
+                    process: process(),
+                    data: format!("{client} {n}\n"),
+                },
+            ));
         }
     }
     steps.extend(faults);
     for client in &CLIENTS[..clients] {
         steps.push(step(END, client, Do::Terminate { process: process() }));
     }
-    steps.push(Step { name: None, trigger: Trigger::At(STORM), client: None, action: Action::Fault(Fault::Heal) });
+    steps.push(Step {
+        name: None,
+        trigger: Trigger::At(STORM),
+        client: None,
+        action: Action::Fault(Fault::Heal),
+    });
     Scenario {
         title: "A storm".to_owned(),
         why: "Found by a property test.".to_owned(),
         source: Vec::new(),
         until: STORM + QUIET,
-        link: Link { tcp_timeout: Duration::from_secs(60), ..Link::default() },
+        link: Link {
+            tcp_timeout: Duration::from_secs(60),
+            ..Link::default()
+        },
         clients: CLIENTS[..clients]
             .iter()
             .map(|name| Client {
@@ -129,7 +151,9 @@ fn strike(kinds: Vec<FaultKind>, clients: usize) -> impl Strategy<Value = Step> 
 
 fn trigger(kind: FaultKind, client: &'static str) -> BoxedStrategy<Trigger> {
     if kind.scope() == Scope::Frame {
-        anchor(client, Just(Edge::Sent).boxed()).prop_map(|anchor| Trigger::When(anchor, Duration::ZERO)).boxed()
+        anchor(client, Just(Edge::Sent).boxed())
+            .prop_map(|anchor| Trigger::When(anchor, Duration::ZERO))
+            .boxed()
     } else {
         let anchored = anchor(client, select(Edge::VARIANTS.to_vec()).boxed());
         let anchored = (anchored, millis(0, 500)).prop_map(|(anchor, after)| Trigger::When(anchor, after));
@@ -138,10 +162,23 @@ fn trigger(kind: FaultKind, client: &'static str) -> BoxedStrategy<Trigger> {
 }
 
 fn anchor(client: &'static str, edge: BoxedStrategy<Edge>) -> impl Strategy<Value = When> {
-    (select(Method::VARIANTS.to_vec()), select(Dir::VARIANTS.to_vec()), 1..4_u32, edge, option::weighted(0.2, 1..4_u32))
+    (
+        select(Method::VARIANTS.to_vec()),
+        select(Dir::VARIANTS.to_vec()),
+        1..4_u32,
+        edge,
+        option::weighted(0.2, 1..4_u32),
+    )
         .prop_map(move |(method, dir, nth, edge, conn)| {
             let dir = method.only_dir().unwrap_or(dir);
-            When::Anchor(Anchor { client: Some(client.to_owned()), conn, method, dir, nth, edge })
+            When::Anchor(Anchor {
+                client: Some(client.to_owned()),
+                conn,
+                method,
+                dir,
+                nth,
+                edge,
+            })
         })
 }
 
@@ -160,10 +197,14 @@ fn fault(kind: FaultKind, client: &'static str) -> BoxedStrategy<Fault> {
     let (server, issuer) = (SERVER.to_owned(), ISSUER.to_owned());
     match kind {
         FaultKind::Partition => lasting().prop_map(|r#for| Fault::Partition { r#for }).boxed(),
-        FaultKind::PartitionOneWay => {
-            (dir, lasting()).prop_map(|(dir, r#for)| Fault::PartitionOneWay { dir, r#for }).boxed()
-        }
-        FaultKind::LinkDown => (either, millis(1, 35_000), select(vec![Address::Same, Address::New]))
+        FaultKind::PartitionOneWay => (dir, lasting())
+            .prop_map(|(dir, r#for)| Fault::PartitionOneWay { dir, r#for })
+            .boxed(),
+        FaultKind::LinkDown => (
+            either,
+            millis(1, 35_000),
+            select(vec![Address::Same, Address::New]),
+        )
             .prop_map(|(host, r#for, address)| Fault::LinkDown { host, r#for, address })
             .boxed(),
         FaultKind::Blackhole => Just(Fault::Blackhole).boxed(),
@@ -173,31 +214,59 @@ fn fault(kind: FaultKind, client: &'static str) -> BoxedStrategy<Fault> {
         FaultKind::HalfOpen => side.prop_map(|told| Fault::HalfOpen { told }).boxed(),
         FaultKind::CutFrame => (0..200_u64).prop_map(|bytes| Fault::CutFrame { bytes }).boxed(),
         FaultKind::WsClose => (select(vec![1000, 1001, 1008, 1011, 4000]), side)
-            .prop_map(|(code, from)| Fault::WsClose { code, reason: String::new(), from })
+            .prop_map(|(code, from)| Fault::WsClose {
+                code,
+                reason: String::new(),
+                from,
+            })
             .boxed(),
-        FaultKind::Refuse => lasting().prop_map(move |r#for| Fault::Refuse { host: server.clone(), r#for }).boxed(),
-        FaultKind::ConnectHang => {
-            lasting().prop_map(move |r#for| Fault::ConnectHang { host: server.clone(), r#for }).boxed()
-        }
+        FaultKind::Refuse => lasting()
+            .prop_map(move |r#for| Fault::Refuse {
+                host: server.clone(),
+                r#for,
+            })
+            .boxed(),
+        FaultKind::ConnectHang => lasting()
+            .prop_map(move |r#for| Fault::ConnectHang {
+                host: server.clone(),
+                r#for,
+            })
+            .boxed(),
         FaultKind::RejectUpgrade => (select(vec![401, 403, 404, 429, 503]), 1..5_u32)
-            .prop_map(move |(status, times)| Fault::RejectUpgrade { host: server.clone(), status, times })
+            .prop_map(move |(status, times)| Fault::RejectUpgrade {
+                host: server.clone(),
+                status,
+                times,
+            })
             .boxed(),
-        FaultKind::HangUpgrade => {
-            (1..3_u32).prop_map(move |times| Fault::HangUpgrade { host: server.clone(), times }).boxed()
-        }
+        FaultKind::HangUpgrade => (1..3_u32)
+            .prop_map(move |times| Fault::HangUpgrade {
+                host: server.clone(),
+                times,
+            })
+            .boxed(),
         FaultKind::Latency => millis(1, 400).prop_map(|to| Fault::Latency { to }).boxed(),
         FaultKind::Jitter => millis(1, 200).prop_map(|up_to| Fault::Jitter { up_to }).boxed(),
-        FaultKind::Bandwidth => {
-            (500..100_000_u64).prop_map(|bytes_per_second| Fault::Bandwidth { bytes_per_second }).boxed()
-        }
-        FaultKind::ReorderConnections => millis(1, 300).prop_map(|up_to| Fault::ReorderConnections { up_to }).boxed(),
+        FaultKind::Bandwidth => (500..100_000_u64)
+            .prop_map(|bytes_per_second| Fault::Bandwidth { bytes_per_second })
+            .boxed(),
+        FaultKind::ReorderConnections => millis(1, 300)
+            .prop_map(|up_to| Fault::ReorderConnections { up_to })
+            .boxed(),
         FaultKind::SlowReader => (either, select(vec![0, 100, 10_000]), lasting())
-            .prop_map(|(host, bytes_per_second, r#for)| Fault::SlowReader { host, bytes_per_second, r#for })
+            .prop_map(|(host, bytes_per_second, r#for)| Fault::SlowReader {
+                host,
+                bytes_per_second,
+                r#for,
+            })
             .boxed(),
         FaultKind::DropFrame => Just(Fault::DropFrame).boxed(),
         FaultKind::DuplicateFrame => Just(Fault::DuplicateFrame).boxed(),
         FaultKind::Garbage => (dir, select(vec!["{not json", "[]", "{\"id\":1}"]))
-            .prop_map(|(dir, text)| Fault::Garbage { dir, text: text.to_owned() })
+            .prop_map(|(dir, text)| Fault::Garbage {
+                dir,
+                text: text.to_owned(),
+            })
             .boxed(),
         FaultKind::ExpireUrl => Just(Fault::ExpireUrl { issuer }).boxed(),
         FaultKind::Revoke => Just(Fault::Revoke { issuer }).boxed(),
@@ -211,11 +280,22 @@ fn fault(kind: FaultKind, client: &'static str) -> BoxedStrategy<Fault> {
             })
             .boxed(),
         FaultKind::Crash => Just(Fault::Crash { host: server }).boxed(),
-        FaultKind::Bounce => millis(1, 10_000).prop_map(move |after| Fault::Bounce { host: server.clone(), after }).boxed(),
-        FaultKind::Exit => {
-            (0..3_i32).prop_map(move |code| Fault::Exit { host: server.clone(), process: "sh".to_owned(), code }).boxed()
-        }
-        FaultKind::Stall => (either, millis(1, 20_000)).prop_map(|(host, r#for)| Fault::Stall { host, r#for }).boxed(),
+        FaultKind::Bounce => millis(1, 10_000)
+            .prop_map(move |after| Fault::Bounce {
+                host: server.clone(),
+                after,
+            })
+            .boxed(),
+        FaultKind::Exit => (0..3_i32)
+            .prop_map(move |code| Fault::Exit {
+                host: server.clone(),
+                process: "sh".to_owned(),
+                code,
+            })
+            .boxed(),
+        FaultKind::Stall => (either, millis(1, 20_000))
+            .prop_map(|(host, r#for)| Fault::Stall { host, r#for })
+            .boxed(),
         FaultKind::ClockJump => (either, millis(1, 600_000), any::<bool>())
             .prop_map(|(host, by, forward)| Fault::ClockJump {
                 host,
@@ -224,7 +304,11 @@ fn fault(kind: FaultKind, client: &'static str) -> BoxedStrategy<Fault> {
             })
             .boxed(),
         FaultKind::Burst => (1..300_u32)
-            .prop_map(move |chunks| Fault::Burst { host: server.clone(), process: "sh".to_owned(), chunks })
+            .prop_map(move |chunks| Fault::Burst {
+                host: server.clone(),
+                process: "sh".to_owned(),
+                chunks,
+            })
             .boxed(),
         FaultKind::Heal => Just(Fault::Heal).boxed(),
     }

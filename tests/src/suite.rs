@@ -47,7 +47,13 @@ impl Case {
 
     /// Runs and judges it.
     pub fn run(&self, world: WorldName) -> Judged {
-        Job { source: &self.source, variant: &self.variant, world, seed: SEED }.run()
+        Job {
+            source: &self.source,
+            variant: &self.variant,
+            world,
+            seed: SEED,
+        }
+        .run()
     }
 }
 
@@ -59,8 +65,13 @@ pub fn all() -> Vec<Case> {
     let names = presets::names();
     let mut cases = Vec::new();
     for source in library::built_in() {
-        let scenario = source.parse(&names).unwrap_or_else(|refused| panic!("{}", refused.render(false)));
-        let case = |variant| Case { source: source.clone(), variant };
+        let scenario = source
+            .parse(&names)
+            .unwrap_or_else(|refused| panic!("{}", refused.render(false)));
+        let case = |variant| Case {
+            source: source.clone(),
+            variant,
+        };
         cases.extend(scenario.variants().into_iter().map(case));
     }
     cases
@@ -88,7 +99,12 @@ fn in_turmoil(case: &Case) -> Result<(), Failed> {
 
 /// Runs a case twice: to the same bytes, and with the answer that its scenario expects.
 fn as_expected(case: &Case, world: WorldName) -> Result<History, Failed> {
-    let job = Job { source: &case.source, variant: &case.variant, world, seed: SEED };
+    let job = Job {
+        source: &case.source,
+        variant: &case.variant,
+        world,
+        seed: SEED,
+    };
     let finished: Finished<'_> = job.finish(true);
     match finished.outcome() {
         Outcome::AsExpected => Ok(finished.judged.run.history),
@@ -115,5 +131,8 @@ pub fn golden(case: &Case) -> PathBuf {
 
 /// The folder of the scenarios.
 pub fn scenarios() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios").canonicalize().expect("the folder is there")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../scenarios")
+        .canonicalize()
+        .expect("the folder is there")
 }

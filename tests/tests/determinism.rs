@@ -45,7 +45,11 @@ fn in_another_process() {
         .unwrap();
     let told = String::from_utf8(output.stdout).unwrap();
     // The test runner's own words may stand before the first of them, on the same line.
-    let told: Vec<_> = told.lines().filter_map(|line| line.split_once("digest ")).map(|(_, digest)| digest).collect();
+    let told: Vec<_> = told
+        .lines()
+        .filter_map(|line| line.split_once("digest "))
+        .map(|(_, digest)| digest)
+        .collect();
     assert_eq!(told, own);
 }
 
@@ -60,7 +64,10 @@ fn on_many_threads_at_once() {
 
 #[test]
 fn two_seeds_differ() {
-    let mut case = suite::all().into_iter().find(|case| case.name() == "exec/wifi_blip").unwrap();
+    let mut case = suite::all()
+        .into_iter()
+        .find(|case| case.name() == "exec/wifi_blip")
+        .unwrap();
     // Its backoff has jitter.
     case.variant.scenario.clients[0].policy = "recommended".to_owned();
     let plan = Plan::new(&case.source.name, &case.variant);
@@ -72,8 +79,14 @@ fn two_seeds_differ() {
 }
 
 #[test]
-#[expect(clippy::assertions_on_constants, reason = "how this was built is what is tested")]
+#[expect(
+    clippy::assertions_on_constants,
+    reason = "how this was built is what is tested"
+)]
 fn tokio_is_seeded() {
     // A `RUSTFLAGS` in the environment silently replaces `.cargo/config.toml`.
-    assert!(cfg!(tokio_unstable), "build with `--cfg tokio_unstable`, or tokio's own choices are not seeded");
+    assert!(
+        cfg!(tokio_unstable),
+        "build with `--cfg tokio_unstable`, or tokio's own choices are not seeded"
+    );
 }

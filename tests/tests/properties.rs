@@ -45,13 +45,25 @@ const OUTPUT: &[&str] = &["gapless-or-declared", "exit-after-output", "closed-on
 
 #[test]
 fn stdin_is_delivered_exactly_once() {
-    hold("exactly-once", storm(1, "recommended", "0.142"), STDIN, WorldName::Fast, cases());
+    hold(
+        "exactly-once",
+        storm(1, "recommended", "0.142"),
+        STDIN,
+        WorldName::Fast,
+        cases(),
+    );
 }
 
 #[test]
 fn stdin_is_delivered_exactly_once_in_turmoil() {
     let cases = cases().div_ceil(TURMOIL_SHARE);
-    hold("exactly-once", storm(1, "recommended", "0.142"), STDIN, WorldName::Turmoil, cases);
+    hold(
+        "exactly-once",
+        storm(1, "recommended", "0.142"),
+        STDIN,
+        WorldName::Turmoil,
+        cases,
+    );
 }
 
 #[test]
@@ -63,29 +75,57 @@ fn no_response_leaks_between_connections() {
 #[test]
 fn no_response_leaks_between_connections_in_turmoil() {
     let storms = (2..=4_usize).prop_flat_map(|clients| storm(clients, "recommended", "0.142"));
-    hold("no-leak", storms, ISOLATION, WorldName::Turmoil, cases().div_ceil(TURMOIL_SHARE));
+    hold(
+        "no-leak",
+        storms,
+        ISOLATION,
+        WorldName::Turmoil,
+        cases().div_ceil(TURMOIL_SHARE),
+    );
 }
 
 #[test]
 fn output_is_complete_or_declared_lost() {
     // A middlebox that drops the last notification of all leaves nothing that a client could notice.
-    let kinds = FaultKind::VARIANTS.iter().copied().filter(|kind| *kind != FaultKind::DropFrame).collect();
-    hold("output", storm_of(kinds, 1, "recommended", "0.142"), OUTPUT, WorldName::Fast, cases());
+    let kinds = FaultKind::VARIANTS
+        .iter()
+        .copied()
+        .filter(|kind| *kind != FaultKind::DropFrame)
+        .collect();
+    hold(
+        "output",
+        storm_of(kinds, 1, "recommended", "0.142"),
+        OUTPUT,
+        WorldName::Fast,
+        cases(),
+    );
 }
 
 #[test]
 fn the_shipped_client_is_safe_if_not_always_live() {
     // A frame that a middlebox drops leaves 0.142 waiting for ever, and pipelined writes may then be reordered.
     let safety = ["at-most-once", "untorn", "accepted-means-applied"];
-    hold("shipped", storm(1, "codex-0.142", "0.142"), &safety, WorldName::Fast, cases());
+    hold(
+        "shipped",
+        storm(1, "codex-0.142", "0.142"),
+        &safety,
+        WorldName::Fast,
+        cases(),
+    );
 }
 
 fn cases() -> u32 {
-    env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(FAST_CASES)
+    env::var("PROPTEST_CASES")
+        .ok()
+        .and_then(|cases| cases.parse().ok())
+        .unwrap_or(FAST_CASES)
 }
 
 fn search_seed() -> u64 {
-    env::var("UNPLUG_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0)
+    env::var("UNPLUG_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok())
+        .unwrap_or(0)
 }
 
 /// Runs storms and asks these checkers; at least one run in [`FLOOR`] must put each of them to the test.
@@ -101,13 +141,17 @@ fn hold(name: &str, storms: impl Strategy<Value = Scenario>, names: &[&str], wor
         let plan = Plan::new(name, &variant(scenario.clone()));
         let history = (world.world())(&plan, Seed(seed)).history;
         for judgement in checkers::judge(&history) {
-            let Some(index) = names.iter().position(|name| *name == judgement.checker.name) else { continue };
+            let Some(index) = names.iter().position(|name| *name == judgement.checker.name) else {
+                continue;
+            };
             match judgement.verdict {
                 Verdict::Pass => tested[index].set(tested[index].get() + 1),
                 Verdict::Vacuous => {}
                 Verdict::Fail(why) => {
                     let (checker, toml) = (judgement.checker.name, scenario.to_toml());
-                    return Err(TestCaseError::fail(format!("{checker}: {why}\nseed {seed}\n\n{toml}")));
+                    return Err(TestCaseError::fail(format!(
+                        "{checker}: {why}\nseed {seed}\n\n{toml}"
+                    )));
                 }
             }
         }
@@ -122,6 +166,9 @@ fn hold(name: &str, storms: impl Strategy<Value = Scenario>, names: &[&str], wor
     }
     for (checker, tested) in names.iter().zip(&tested) {
         let tested = tested.get();
-        assert!(cases / FLOOR <= tested, "{checker} was put to the test only {tested} times in {cases}");
+        assert!(
+            cases / FLOOR <= tested,
+            "{checker} was put to the test only {tested} times in {cases}"
+        );
     }
 }

@@ -10,7 +10,10 @@ use unplug_tests::suite;
 const LINES_MAX: usize = 600;
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the root is there")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .canonicalize()
+        .expect("the root is there")
 }
 
 /// All files below these folders with this ending.
@@ -34,11 +37,21 @@ fn files(folders: &[&str], ending: &str) -> Vec<PathBuf> {
 
 #[test]
 fn no_golden_timeline_is_an_orphan() {
-    let wanted: BTreeSet<_> =
-        suite::all().iter().map(|case| PathBuf::from(format!("{}.snap", suite::golden(case).display()))).collect();
+    let wanted: BTreeSet<_> = suite::all()
+        .iter()
+        .map(|case| PathBuf::from(format!("{}.snap", suite::golden(case).display())))
+        .collect();
     let found: BTreeSet<_> = files(&["scenarios"], ".snap").into_iter().collect();
-    assert_eq!(found.difference(&wanted).collect::<Vec<_>>(), Vec::<&PathBuf>::new(), "nobody compares these");
-    assert_eq!(wanted.difference(&found).collect::<Vec<_>>(), Vec::<&PathBuf>::new(), "these are missing");
+    assert_eq!(
+        found.difference(&wanted).collect::<Vec<_>>(),
+        Vec::<&PathBuf>::new(),
+        "nobody compares these"
+    );
+    assert_eq!(
+        wanted.difference(&found).collect::<Vec<_>>(),
+        Vec::<&PathBuf>::new(),
+        "these are missing"
+    );
 }
 
 #[test]
@@ -47,7 +60,11 @@ fn nothing_sleeps() {
         let text = fs::read_to_string(&path).unwrap();
         // In two pieces, or this file would find itself.
         let sleep = ["thread::", "sleep("].concat();
-        assert!(!text.contains(&sleep), "{}: advance the simulated clock", path.display());
+        assert!(
+            !text.contains(&sleep),
+            "{}: advance the simulated clock",
+            path.display()
+        );
     }
 }
 
@@ -71,8 +88,12 @@ fn golden_timelines_fit_a_screen() {
 fn every_scenario_has_a_subject_that_must_fail() {
     let scenarios: BTreeSet<String> = suite::all().into_iter().map(|case| case.source.name).collect();
     for scenario in scenarios {
-        let cases = suite::all().into_iter().filter(|case| case.source.name == scenario);
-        let fails = cases.filter(|case| !case.variant.scenario.expect.fails().is_empty()).count();
+        let cases = suite::all()
+            .into_iter()
+            .filter(|case| case.source.name == scenario);
+        let fails = cases
+            .filter(|case| !case.variant.scenario.expect.fails().is_empty())
+            .count();
         assert!(0 < fails, "{scenario}: nothing shows that it can fail");
     }
 }

@@ -14,9 +14,21 @@ use unplug_tests::suite;
 
 /// Case of a scenario, checker, sentence.
 const CAUGHT: &[(&str, &str, &str)] = &[
-    ("exec/wifi_blip@forget_write_ids", "at-most-once", "sh of s1 read w1 twice, but laptop asked for it once"),
-    ("exec/cut_frame@reorder_writes", "in-order", "sh of s1 read w2 before w1, but laptop asked for w1 first"),
-    ("exec/wifi_stall@torn_write", "untorn", "sh of s1 read \"l\" as w1, which is \"ls\\n\""),
+    (
+        "exec/wifi_blip@forget_write_ids",
+        "at-most-once",
+        "sh of s1 read w1 twice, but laptop asked for it once",
+    ),
+    (
+        "exec/cut_frame@reorder_writes",
+        "in-order",
+        "sh of s1 read w2 before w1, but laptop asked for w1 first",
+    ),
+    (
+        "exec/wifi_stall@torn_write",
+        "untorn",
+        "sh of s1 read \"l\" as w1, which is \"ls\\n\"",
+    ),
     (
         "exec/mid_turn_close_fin@ack_before_apply",
         "accepted-means-applied",
@@ -47,8 +59,16 @@ const CAUGHT: &[(&str, &str, &str)] = &[
         "process-survives",
         "sh of s1 was killed when its connection ended, although its lease ran until +35.000s",
     ),
-    ("exec/half_open@codex-0.142", "process-survives", "laptop lost sh although executor still ran it in s1"),
-    ("exec/double_attach@attach_twice", "one-live-generation", "s1 was attached to c1 and to c2 at once"),
+    (
+        "exec/half_open@codex-0.142",
+        "process-survives",
+        "laptop lost sh although executor still ran it in s1",
+    ),
+    (
+        "exec/double_attach@attach_twice",
+        "one-live-generation",
+        "s1 was attached to c1 and to c2 at once",
+    ),
     (
         "exec/lease_lost@keep_after_expiry",
         "lease-honoured",
@@ -59,8 +79,16 @@ const CAUGHT: &[(&str, &str, &str)] = &[
         "lease-honoured",
         "executor resumed s1 at +5.140s, although it lost its memory at +2.000s",
     ),
-    ("exec/wifi_stall@broken-impatient", "stays-connected", "laptop dialed c2 at +1.280s without need"),
-    ("exec/refused@broken-hammer", "no-hot-loop", "laptop dialed 21 times within one second, at last c22"),
+    (
+        "exec/wifi_stall@broken-impatient",
+        "stays-connected",
+        "laptop dialed c2 at +1.280s without need",
+    ),
+    (
+        "exec/refused@broken-hammer",
+        "no-hot-loop",
+        "laptop dialed 21 times within one second, at last c22",
+    ),
     (
         "exec/url_expiry_between_dials@0.134",
         "fresh-credential-per-dial",
@@ -107,9 +135,15 @@ fn every_planted_bug_is_caught_in_one_sentence() {
     let cases = suite::all();
     let mut wrong = Vec::new();
     for (name, checker, sentence) in CAUGHT {
-        let case = cases.iter().find(|case| case.name() == *name).unwrap_or_else(|| panic!("no case {name}"));
+        let case = cases
+            .iter()
+            .find(|case| case.name() == *name)
+            .unwrap_or_else(|| panic!("no case {name}"));
         let judged = case.run(WorldName::Fast);
-        let verdict = judged.judgements.into_iter().find(|judgement| judgement.checker.name == *checker);
+        let verdict = judged
+            .judgements
+            .into_iter()
+            .find(|judgement| judgement.checker.name == *checker);
         let verdict = verdict.map(|judgement| judgement.verdict);
         if verdict != Some(Verdict::Fail((*sentence).to_owned())) {
             wrong.push(format!("{name}: {checker} says {verdict:?}"));
@@ -128,7 +162,11 @@ fn no_bug_of_a_mock_is_missing() {
 
 #[test]
 fn no_checker_is_missing() {
-    let known: BTreeSet<_> = CAUGHT.iter().map(|(_, checker, _)| *checker).chain(BY_HAND.iter().copied()).collect();
+    let known: BTreeSet<_> = CAUGHT
+        .iter()
+        .map(|(_, checker, _)| *checker)
+        .chain(BY_HAND.iter().copied())
+        .collect();
     let all: BTreeSet<_> = checkers::ALL.iter().map(|checker| checker.name).collect();
     assert_eq!(known, all);
 }

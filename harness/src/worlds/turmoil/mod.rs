@@ -7,6 +7,9 @@
 //! crash what nobody could know (style sheet, section 5). So silence, loss, ends and slowness are made in the pipe
 //! between library and stream, and turmoil's own `hold` and `partition` are not used.
 //!
+//! A tick of turmoil says when things are carried out. What is written down carries the moment at which it was to
+//! happen, so a history is as exact as the fast world's, and the order of events is the same.
+//!
 //! `world` holds what all hosts share, `turns` says whose turn it is, `host_task` is the loop around a host, `port` and
 //! `pipe` are the end of a connection, `conn` is the control block beside it, `dial`, `travel` and `deliver` move what
 //! is on its way, `sim` drives turmoil, and `faults` alone says what a fault does.

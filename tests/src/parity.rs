@@ -1,62 +1,41 @@
 //! Do two worlds tell the same story?
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use unplug::history::{Entry, Event, History};
 
-use unplug::history::{Event, History};
-
-/// How far apart the same event may be in two worlds. The turmoil world moves in ticks and counts them once a hop.
-pub const TOLERANCE: Duration = Duration::from_millis(150);
-
-/// Compares what happened to each host, in order.
+/// Compares two histories event by event: the same events in the same order, at the same times.
 ///
-/// Only the order within a host is compared: between hosts, what happens within one tick has no order in the turmoil
-/// world.
+/// The tolerance is zero. The turmoil world moves its bytes in ticks, but hands each one to its host at the time at
+/// which it logically arrives, and hosts take turns in the order of these times. What may differ by nature (a bandwidth
+/// or a slow reader counts bytes, which the fast world only estimates) shows as a difference here, and then belongs into
+/// a test of its own.
 ///
 /// # Errors
 /// Says where the stories part, with what was expected there and what came.
 pub fn compare(fast: &History, turmoil: &History) -> Result<(), String> {
-    let (fast, turmoil) = (stories(fast), stories(turmoil));
-    for (host, story) in &fast {
-        let other = turmoil.get(host).map_or(&[][..], Vec::as_slice);
-        for (index, (at, event)) in story.iter().enumerate() {
-            let Some((other_at, other_event)) = other.get(index) else {
-                return Err(format!(
-                    "{host}: in turmoil nothing comes after event {index}; in fast {event:?}"
-                ));
+    let (mut expected, mut came) = (story(fast), story(turmoil));
+    for index in 0.. {
+        let (expected, came) = (expected.next(), came.next());
+        if expected != came {
+            let tell = |history: &History, entry: Option<&Entry>| match entry {
+                Some(Entry { t, who, event }) => format!("{t} {} {event:?}", history.name(*who)),
+                None => "the end".to_owned(),
             };
-            if event != other_event {
-                return Err(format!(
-                    "{host}: event {index} differs\n  fast    {at} {event:?}\n  turmoil {other_at} {other_event:?}"
-                ));
-            }
-            if TOLERANCE < at.since(*other_at).max(other_at.since(*at)) {
-                return Err(format!(
-                    "{host}: event {index} at {at} in fast, at {other_at} in turmoil: {event:?}"
-                ));
-            }
-        }
-        if story.len() < other.len() {
+            let (expected, came) = (tell(fast, expected), tell(turmoil, came));
             return Err(format!(
-                "{host}: in turmoil {:?} comes after the end of fast",
-                other[story.len()]
+                "event {index} differs\n  fast    {expected}\n  turmoil {came}"
             ));
+        }
+        if expected.is_none() {
+            break;
         }
     }
     Ok(())
 }
 
-type Story<'a> = Vec<(unplug_reconnect::time::Time, &'a Event)>;
-
-fn stories(history: &History) -> BTreeMap<&str, Story<'_>> {
-    let mut stories: BTreeMap<&str, Story<'_>> = BTreeMap::new();
-    for entry in &history.entries {
-        if !matches!(entry.event, Event::HighWater { .. }) {
-            stories
-                .entry(history.name(entry.who))
-                .or_default()
-                .push((entry.t, &entry.event));
-        }
-    }
-    stories
+fn story(history: &History) -> impl Iterator<Item = &Entry> {
+    // How much piled up is measured where a world keeps it.
+    history
+        .entries
+        .iter()
+        .filter(|entry| !matches!(entry.event, Event::HighWater { .. }))
 }

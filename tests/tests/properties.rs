@@ -14,10 +14,9 @@ use strum::VariantArray as _;
 use unplug::checkers::{self, Verdict};
 use unplug::fault::FaultKind;
 use unplug::judge::WorldName;
-use unplug::plan::Plan;
 use unplug::scenario::Scenario;
 use unplug_reconnect::seed::Seed;
-use unplug_tests::storm::{storm, storm_of, variant};
+use unplug_tests::storm::{calm_after_the_storm, storm, storm_of};
 
 /// Cases in the fast world unless `PROPTEST_CASES` says otherwise.
 const FAST_CASES: u32 = 256;
@@ -45,38 +44,25 @@ const OUTPUT: &[&str] = &["gapless-or-declared", "exit-after-output", "closed-on
 
 #[test]
 fn stdin_is_delivered_exactly_once() {
-    hold(
-        "exactly-once",
-        storm(1, "recommended", "0.142"),
-        STDIN,
-        WorldName::Fast,
-        cases(),
-    );
+    hold(storm(1, "recommended", "0.142"), STDIN, WorldName::Fast, cases());
 }
 
 #[test]
 fn stdin_is_delivered_exactly_once_in_turmoil() {
     let cases = cases().div_ceil(TURMOIL_SHARE);
-    hold(
-        "exactly-once",
-        storm(1, "recommended", "0.142"),
-        STDIN,
-        WorldName::Turmoil,
-        cases,
-    );
+    hold(storm(1, "recommended", "0.142"), STDIN, WorldName::Turmoil, cases);
 }
 
 #[test]
 fn no_response_leaks_between_connections() {
     let storms = (2..=4_usize).prop_flat_map(|clients| storm(clients, "recommended", "0.142"));
-    hold("no-leak", storms, ISOLATION, WorldName::Fast, cases());
+    hold(storms, ISOLATION, WorldName::Fast, cases());
 }
 
 #[test]
 fn no_response_leaks_between_connections_in_turmoil() {
     let storms = (2..=4_usize).prop_flat_map(|clients| storm(clients, "recommended", "0.142"));
     hold(
-        "no-leak",
         storms,
         ISOLATION,
         WorldName::Turmoil,
@@ -93,7 +79,6 @@ fn output_is_complete_or_declared_lost() {
         .filter(|kind| *kind != FaultKind::DropFrame)
         .collect();
     hold(
-        "output",
         storm_of(kinds, 1, "recommended", "0.142"),
         OUTPUT,
         WorldName::Fast,
@@ -106,7 +91,6 @@ fn the_shipped_client_is_safe_if_not_always_live() {
     // A frame that a middlebox drops leaves 0.142 waiting for ever, and pipelined writes may then be reordered.
     let safety = ["at-most-once", "untorn", "accepted-means-applied"];
     hold(
-        "shipped",
         storm(1, "codex-0.142", "0.142"),
         &safety,
         WorldName::Fast,
@@ -129,7 +113,7 @@ fn search_seed() -> u64 {
 }
 
 /// Runs storms and asks these checkers; at least one run in [`FLOOR`] must put each of them to the test.
-fn hold(name: &str, storms: impl Strategy<Value = Scenario>, names: &[&str], world: WorldName, cases: u32) {
+fn hold(storms: impl Strategy<Value = Scenario>, names: &[&str], world: WorldName, cases: u32) {
     let config = Config {
         cases,
         rng_seed: RngSeed::Fixed(search_seed()),
@@ -138,8 +122,7 @@ fn hold(name: &str, storms: impl Strategy<Value = Scenario>, names: &[&str], wor
     };
     let tested: Vec<Cell<u32>> = names.iter().map(|_| Cell::new(0)).collect();
     let outcome = TestRunner::new(config).run(&(storms, any::<u64>().no_shrink()), |(scenario, seed)| {
-        let plan = Plan::new(name, &variant(scenario.clone()));
-        let history = (world.world())(&plan, Seed(seed)).history;
+        let (scenario, history) = calm_after_the_storm(scenario, world, Seed(seed));
         for judgement in checkers::judge(&history) {
             let Some(index) = names.iter().position(|name| *name == judgement.checker.name) else {
                 continue;

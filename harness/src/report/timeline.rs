@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use unplug_reconnect::id::{CallId, ConnId, Purpose};
+use unplug_reconnect::id::{CallId, ConnId, Purpose, UrlId};
 use unplug_reconnect::time::Time;
 use unplug_reconnect::wire::exec::{Chunk, method};
 
@@ -36,6 +36,12 @@ enum Text {
         times: u32,
         until: Time,
         end: String,
+    },
+    /// Signed URLs, one after the other.
+    Signed {
+        first: UrlId,
+        last: UrlId,
+        until: Time,
     },
     /// Output in sequence.
     Chunks {
@@ -148,7 +154,7 @@ impl Teller<'_> {
             Event::Lost { process, why } => self.say(t, who, format!("loses {process}: {}", cause(why))),
             Event::GaveUp { why } => self.say(t, who, format!("gives up: {why}")),
             Event::CredentialLost { why } => self.say(t, who, format!("gets no more URLs: {why}")),
-            Event::Issued { url, .. } => self.say(t, who, format!("signs {url}")),
+            Event::Issued { url, .. } => self.signed(t, who, *url),
             Event::IssueRefused { status, .. } => self.say(t, who, format!("answers {status}")),
             Event::SessionOpened { session, conn } => self.say(t, who, format!("opens {session} on {conn}")),
             Event::SessionResumed { session, conn } => {
@@ -221,9 +227,9 @@ impl Teller<'_> {
                     attempt.refusal = Some(format!("{session} {why}"));
                 }
             }
+            // A request to the issuer shows in what it signs.
             Event::Dialed { conn } if conn.purpose() == Purpose::Fetch => {
                 self.attempts.remove(conn);
-                self.say(t, who, format!("asks for a URL on {conn}"));
             }
             Event::Attached {
                 conn,
@@ -278,16 +284,11 @@ impl Teller<'_> {
     }
 
     fn attempt_failed(&mut self, t: Time, conn: ConnId, end: &str) {
-        let Some(Attempt {
-            at,
-            who,
-            url,
-            refusal,
-        }) = self.attempts.remove(&conn)
-        else {
+        let Some(Attempt { at, who, refusal, .. }) = self.attempts.remove(&conn) else {
             return;
         };
-        let refusal = refusal.map(|refusal| format!(", {refusal}")).unwrap_or(url);
+        // Which URL it was matters only where it was refused.
+        let refusal = refusal.map(|refusal| format!(", {refusal}")).unwrap_or_default();
         let end = format!("{end}{refusal}");
         if let Some(Line {
             text:
@@ -383,6 +384,27 @@ impl Teller<'_> {
         self.grow(t, who, text);
     }
 
+    fn signed(&mut self, t: Time, who: usize, url: UrlId) {
+        if let Some(Line {
+            text: Text::Signed { last, until, .. },
+            ..
+        }) = self.grown(who)
+            && last.number() + 1 == url.number()
+        {
+            (*last, *until) = (url, t);
+            return;
+        }
+        self.grow(
+            t,
+            who,
+            Text::Signed {
+                first: url,
+                last: url,
+                until: t,
+            },
+        );
+    }
+
     fn grown(&mut self, who: usize) -> Option<&mut Line> {
         self.growing.get(&who).map(|&line| &mut self.lines[line])
     }
@@ -427,6 +449,8 @@ impl Text {
     fn show(&self) -> String {
         match self {
             Self::Plain(text) => text.clone(),
+            Self::Signed { first, last, .. } if first == last => format!("signs {first}"),
+            Self::Signed { first, last, until } => format!("signs {first} … {last} (until {until})"),
             Self::Attempts {
                 first, times: 1, end, ..
             } => format!("dial {first}: {end}"),

@@ -201,7 +201,12 @@ impl<'a> World<'a> {
 
     /// Carries out what a host does, in order: a fault may take effect between any two effects.
     fn drain(&mut self, host: usize) {
-        while let Some(effect) = self.stations[host].host.poll() {
+        // A host that lost its power in the middle of its effects performs no more of them.
+        while let Some(effect) = self.stations[host]
+            .host
+            .poll()
+            .filter(|_| self.stations[host].alive)
+        {
             match effect {
                 Effect::Record(event) => self.record(host, event),
                 Effect::Dial { conn, to, url } => self.dial(host, conn, to, url),

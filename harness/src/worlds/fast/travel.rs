@@ -417,6 +417,9 @@ impl World<'_> {
         if self.conns[conn].progress != Progress::Open && side == Side::Client {
             return;
         }
+        if !self.stations[host].alive {
+            return; // It lost its power while the frame was delivered.
+        }
         self.stations[host].host.handle(
             Input::Frame { conn: id, payload },
             self.now,

@@ -65,6 +65,47 @@ pub enum Side {
     Server,
 }
 
+impl Dir {
+    /// The other direction.
+    pub(crate) const fn back(self) -> Self {
+        match self {
+            Self::C2s => Self::S2c,
+            Self::S2c => Self::C2s,
+        }
+    }
+
+    /// The end that sends in this direction.
+    pub(crate) const fn sender(self) -> Side {
+        match self {
+            Self::C2s => Side::Client,
+            Self::S2c => Side::Server,
+        }
+    }
+
+    /// The end that receives in this direction.
+    pub(crate) const fn receiver(self) -> Side {
+        self.back().sender()
+    }
+}
+
+impl Side {
+    /// The other end.
+    pub(crate) const fn other(self) -> Self {
+        match self {
+            Self::Client => Self::Server,
+            Self::Server => Self::Client,
+        }
+    }
+
+    /// The direction in which this end sends.
+    pub(crate) const fn sends(self) -> Dir {
+        match self {
+            Self::Client => Dir::C2s,
+            Self::Server => Dir::S2c,
+        }
+    }
+}
+
 /// With which address a host comes back after its link was down.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -21,6 +21,26 @@ pub struct Run {
     pub runaway: Option<u64>,
 }
 
+/// What one end of a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// A live socket.
+    Open,
+    /// No socket: what arrives is answered with a reset.
+    Gone,
+}
+
+/// How far the client's dial has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Progress {
+    /// TCP is not established.
+    Connecting,
+    /// The upgrade is not answered.
+    Upgrading,
+    /// The client may send frames.
+    Open,
+}
+
 /// TCP's first retransmission comes after this, each further one after twice the time. Linux' lower bound.
 const RTO: Duration = Duration::from_millis(200);
 /// No two retransmissions are further apart. Linux' upper bound.
@@ -41,6 +61,11 @@ fn retransmission(not_before: Duration) -> Duration {
         rto = (rto * 2).min(RTO_MAX);
     }
     at
+}
+
+/// How long so many bytes take at so many bytes a second.
+fn transfer(bytes: usize, rate: u64) -> Duration {
+    Duration::from_nanos((bytes as u64).saturating_mul(1_000_000_000) / rate.max(1))
 }
 
 #[cfg(test)]

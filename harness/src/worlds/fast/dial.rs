@@ -8,7 +8,7 @@ use std::time::Duration;
 use unplug_reconnect::id::{ConnId, Purpose};
 use unplug_reconnect::transport::{CloseReason, DialError};
 
-use super::net::{Cargo, Conn, End, Progress, from};
+use super::net::{Cargo, Conn};
 use super::queue::Class;
 use super::travel::Fate;
 use super::{Ev, Over, World};
@@ -16,7 +16,7 @@ use crate::fault::{Dir, Side};
 use crate::host::{Input, UPGRADE};
 use crate::plan::Edge;
 use crate::stage::Moment;
-use crate::worlds::{SYN_RETRIES, SYN_RTO};
+use crate::worlds::{End, Progress, SYN_RETRIES, SYN_RTO};
 
 impl World<'_> {
     pub(super) fn dial(&mut self, client: usize, id: ConnId, server: usize, url: Option<Arc<str>>) {
@@ -150,7 +150,7 @@ impl World<'_> {
         self.ship_to_its_fate(conn, Dir::S2c, Cargo::UpgradeReply(status), None, 200);
         if status != 101 {
             self.ship(conn, Dir::S2c, Cargo::Fin, None, 0);
-            *self.conns[conn].end_mut(Side::Server) = End::Gone { answers: true };
+            *self.conns[conn].end_mut(Side::Server) = End::Gone;
         }
     }
 
@@ -189,8 +189,8 @@ impl World<'_> {
             Side::Server
         };
         if self.conns[conn].end(side) == End::Open {
-            *self.conns[conn].end_mut(side) = End::Gone { answers: true };
-            self.ship(conn, from(side), Cargo::Fin, None, 0);
+            *self.conns[conn].end_mut(side) = End::Gone;
+            self.ship(conn, side.sends(), Cargo::Fin, None, 0);
         }
     }
 
@@ -206,7 +206,7 @@ impl World<'_> {
             return;
         }
         let told = self.conns[conn].is_told(side);
-        *self.conns[conn].end_mut(side) = End::Gone { answers: true };
+        *self.conns[conn].end_mut(side) = End::Gone;
         let Conn { id, progress, .. } = self.conns[conn];
         let input = match end {
             Over::DialFailed(why) => Input::DialFailed(id, why),
@@ -217,7 +217,7 @@ impl World<'_> {
         if told {
             // A peer that ends a stream is answered in kind.
             if matches!(end, Over::Closed(CloseReason::Fin | CloseReason::CloseFrame(_))) {
-                self.ship(conn, from(side), Cargo::Fin, None, 0);
+                self.ship(conn, side.sends(), Cargo::Fin, None, 0);
             }
             self.tell(host, input);
         }

@@ -6,7 +6,7 @@ use unplug_reconnect::id::{ProcessId, Purpose};
 use unplug_reconnect::time::Time;
 use unplug_reconnect::transport::CloseReason;
 
-use super::net::{Cargo, End, from, sender};
+use super::net::Cargo;
 use super::queue::Class;
 use super::travel::Fate;
 use super::{Ev, Over, Path, World};
@@ -15,6 +15,7 @@ use crate::history::{Event, Kind};
 use crate::host::{Host, Input, Payload, bare_frame};
 use crate::plan::HostKind;
 use crate::stage::SCRIPT;
+use crate::worlds::End;
 
 /// Whom a fault is aimed at, where it does not say itself.
 #[derive(Clone, Copy, Debug)]
@@ -59,13 +60,13 @@ impl World<'_> {
             }),
             Fault::HalfClose { side } => {
                 self.each_conn(aim, |world, conn| {
-                    world.ship(conn, from(*side), Cargo::Fin, None, 0)
+                    world.ship(conn, side.sends(), Cargo::Fin, None, 0)
                 });
             }
             Fault::HalfOpen { told } => self.each_conn(aim, |world, conn| world.half_open(conn, *told)),
             Fault::WsClose { code, from: side, .. } => {
                 self.each_conn(aim, |world, conn| {
-                    world.ship(conn, from(*side), Cargo::CloseFrame(*code), None, 8)
+                    world.ship(conn, side.sends(), Cargo::CloseFrame(*code), None, 8)
                 });
             }
             Fault::Garbage { dir, text } => self.each_conn(aim, |world, conn| {
@@ -321,9 +322,9 @@ impl World<'_> {
                 if self.conns[conn].host(side) == host && self.conns[conn].end(side) == End::Open {
                     self.tell_end(conn, side, CloseReason::NetworkDown);
                     // The socket is dead from now on, even while its host has not looked.
-                    self.conns[conn].pipe_mut(from(side)).cut = true;
+                    self.conns[conn].pipe_mut(side.sends()).cut = true;
                     if address == Address::New {
-                        self.swallow(conn, from(other(side)));
+                        self.swallow(conn, side.other().sends());
                     }
                 }
             }
@@ -339,8 +340,8 @@ impl World<'_> {
     }
 
     fn half_open(&mut self, conn: usize, told: Side) {
-        self.discard(conn, from(told));
-        self.swallow(conn, from(other(told)));
+        self.discard(conn, told.sends());
+        self.swallow(conn, told.other().sends());
         self.tell_end(conn, told, CloseReason::Reset);
     }
 
@@ -368,8 +369,8 @@ impl World<'_> {
         for conn in &mut self.conns {
             for side in [Side::Client, Side::Server] {
                 if conn.host(side) == index && conn.end(side) == End::Open {
-                    *conn.end_mut(side) = End::Gone { answers: true };
-                    conn.pipe_mut(from(side)).cut = true;
+                    *conn.end_mut(side) = End::Gone;
+                    conn.pipe_mut(side.sends()).cut = true;
                 }
             }
         }
@@ -386,7 +387,7 @@ impl World<'_> {
         let index = self.index(host);
         for conn in 0..self.conns.len() {
             for dir in [Dir::C2s, Dir::S2c] {
-                if self.conns[conn].host(other(sender(dir))) == index {
+                if self.conns[conn].host(dir.sender().other()) == index {
                     self.plan_arrival(conn, dir);
                 }
             }
@@ -436,12 +437,5 @@ impl World<'_> {
 
     fn index(&self, host: &str) -> usize {
         self.plan.host(host).expect("a plan names only hosts that it has")
-    }
-}
-
-const fn other(side: Side) -> Side {
-    match side {
-        Side::Client => Side::Server,
-        Side::Server => Side::Client,
     }
 }

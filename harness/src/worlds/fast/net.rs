@@ -14,6 +14,7 @@ use unplug_reconnect::wire::exec::{Message, Notification, Reply, Request};
 use crate::fault::{Dir, Side};
 use crate::history::Frame;
 use crate::host::Payload;
+use crate::worlds::{End, Progress};
 
 /// What travels.
 #[derive(Clone, Debug)]
@@ -68,26 +69,6 @@ pub(super) struct Pipe {
     /// Arrivals planned under an older version are void.
     pub(super) version: u32,
     pub(super) sends: u64,
-}
-
-/// What one end of a connection is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
-    /// A live socket.
-    Open,
-    /// No socket. What arrives is answered with a reset, if anyone is there to do it.
-    Gone { answers: bool },
-}
-
-/// How far the client's dial has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Progress {
-    /// TCP is not established.
-    Connecting,
-    /// The upgrade is not answered.
-    Upgrading,
-    /// The client may send frames.
-    Open,
 }
 
 /// One connection.
@@ -158,35 +139,6 @@ impl Conn {
     /// Whether this end has a socket that its host knows of.
     pub(super) fn is_told(&self, side: Side) -> bool {
         self.end(side) == End::Open && (side == Side::Client || self.accepted)
-    }
-}
-
-/// The end that sends in this direction.
-pub(super) const fn sender(dir: Dir) -> Side {
-    match dir {
-        Dir::C2s => Side::Client,
-        Dir::S2c => Side::Server,
-    }
-}
-
-/// The end that receives in this direction.
-pub(super) const fn receiver(dir: Dir) -> Side {
-    sender(back(dir))
-}
-
-/// The other direction.
-pub(super) const fn back(dir: Dir) -> Dir {
-    match dir {
-        Dir::C2s => Dir::S2c,
-        Dir::S2c => Dir::C2s,
-    }
-}
-
-/// The direction in which this end sends.
-pub(super) const fn from(side: Side) -> Dir {
-    match side {
-        Side::Client => Dir::C2s,
-        Side::Server => Dir::S2c,
     }
 }
 

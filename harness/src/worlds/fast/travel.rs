@@ -7,7 +7,7 @@ use unplug_reconnect::id::ConnId;
 use unplug_reconnect::time::Time;
 use unplug_reconnect::transport::CloseReason;
 
-use super::net::{Cargo, Conn, End, Parcel, Progress, from, receiver, sender, size};
+use super::net::{Cargo, Conn, Parcel, size};
 use super::queue::Class;
 use super::{Ev, Over, World};
 use crate::fault::{Dir, Side};
@@ -15,7 +15,7 @@ use crate::history::{Event, Frame, Kind};
 use crate::host::{Input, Payload, bare_frame};
 use crate::plan::Edge;
 use crate::stage::Moment;
-use crate::worlds::{WINDOW, retransmission};
+use crate::worlds::{End, Progress, WINDOW, retransmission, transfer};
 
 /// What a fault does to the one frame at its anchor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl World<'_> {
         if self.conns[conn].end(side) != End::Open {
             return;
         }
-        let dir = from(side);
+        let dir = side.sends();
         self.fate = Fate::Pass;
         self.stage.record(
             self.now,
@@ -183,7 +183,7 @@ impl World<'_> {
         else {
             return;
         };
-        let side = receiver(dir);
+        let side = dir.receiver();
         let host = self.conns[conn].host(side);
         if self.is_lost(conn, dir, sent) && !buffered {
             self.park(conn, dir);
@@ -201,7 +201,7 @@ impl World<'_> {
     /// Whether what was sent in this direction at this moment does not arrive now.
     fn is_lost(&self, conn: usize, dir: Dir, sent: Time) -> bool {
         let path = &self.paths[&self.conns[conn].client];
-        let host = self.conns[conn].host(receiver(dir));
+        let host = self.conns[conn].host(dir.receiver());
         let silenced = path.silenced_at[dir as usize].is_some_and(|at| sent <= at);
         path.silent[dir as usize]
             || silenced
@@ -256,7 +256,7 @@ impl World<'_> {
     /// If nothing keeps the head of a parked pipe from arriving any more, plans its retransmission.
     fn try_again(&mut self, conn: usize, dir: Dir) {
         let Conn { client, .. } = self.conns[conn];
-        let host = self.conns[conn].host(receiver(dir));
+        let host = self.conns[conn].host(dir.receiver());
         let pipe = self.conns[conn].pipe(dir);
         if !pipe.parked
             || pipe.void
@@ -297,32 +297,16 @@ impl World<'_> {
                 .is_some_and(|head| head.first_sent == first_sent);
         if stuck {
             self.discard(conn, dir);
-            self.on_told(conn, sender(dir), Over::Closed(CloseReason::TcpTimeout));
+            self.on_told(conn, dir.sender(), Over::Closed(CloseReason::TcpTimeout));
         }
     }
 
-    /// What arrives where no socket is, is answered with a reset, or with silence.
+    /// What arrives where no socket is, is answered with a reset.
     fn on_dead_socket(&mut self, conn: usize, dir: Dir) {
-        match self.conns[conn].end(receiver(dir)) {
-            End::Gone { answers: true } => {
-                self.discard(conn, dir);
-                let at = self.now + self.latency(conn);
-                let end = Over::Closed(CloseReason::Reset);
-                self.queue.push(
-                    at,
-                    Class::Delivery,
-                    Ev::Told {
-                        conn,
-                        side: sender(dir),
-                        end,
-                    },
-                );
-            }
-            End::Gone { answers: false } | End::Open => {
-                self.conns[conn].pipe_mut(dir).void = true;
-                self.park(conn, dir);
-            }
-        }
+        self.discard(conn, dir);
+        let at = self.now + self.latency(conn);
+        let (side, end) = (dir.sender(), Over::Closed(CloseReason::Reset));
+        self.queue.push(at, Class::Delivery, Ev::Told { conn, side, end });
     }
 
     /// Everything on its way is lost, and nothing more gets in.
@@ -362,7 +346,7 @@ impl World<'_> {
             self.reset(conn);
             return;
         }
-        let side = receiver(dir);
+        let side = dir.receiver();
         match parcel.cargo {
             Cargo::Frame { payload } => {
                 if let Some(frame) = parcel.frame {
@@ -388,7 +372,7 @@ impl World<'_> {
                     Class::Delivery,
                     Ev::Told {
                         conn,
-                        side: sender(dir),
+                        side: dir.sender(),
                         end,
                     },
                 );
@@ -398,7 +382,7 @@ impl World<'_> {
     }
 
     fn deliver_frame(&mut self, conn: usize, dir: Dir, frame: Arc<Frame>, payload: Payload) {
-        let (side, id) = (receiver(dir), self.conns[conn].id);
+        let (side, id) = (dir.receiver(), self.conns[conn].id);
         let host = self.conns[conn].host(side);
         self.stage.record(
             self.now,
@@ -441,7 +425,7 @@ impl World<'_> {
             return;
         }
         pipe.congested = full;
-        let (side, id) = (sender(dir), self.conns[conn].id);
+        let (side, id) = (dir.sender(), self.conns[conn].id);
         let input = if full {
             Input::Congested(id)
         } else {
@@ -452,9 +436,4 @@ impl World<'_> {
             self.tell_at(self.now, Class::News, host, input);
         }
     }
-}
-
-/// How long so many bytes take at so many bytes a second.
-fn transfer(bytes: usize, rate: u64) -> Duration {
-    Duration::from_nanos((bytes as u64).saturating_mul(1_000_000_000) / rate.max(1))
 }

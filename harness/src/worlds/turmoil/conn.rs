@@ -18,6 +18,7 @@ use unplug_reconnect::time::Time;
 use super::wire::{Heard, Item};
 use crate::fault::{Dir, Side};
 use crate::history::Frame;
+use crate::worlds::{End, Progress};
 
 /// What a parcel is.
 #[derive(Clone, Debug)]
@@ -115,26 +116,6 @@ impl Flow {
         }
         self.complete = self.written;
     }
-}
-
-/// What one end of a connection is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
-    /// A live socket.
-    Open,
-    /// No socket. What arrives is answered with a reset.
-    Gone,
-}
-
-/// How far the client's dial has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Progress {
-    /// TCP is not established.
-    Connecting,
-    /// The upgrade is not answered.
-    Upgrading,
-    /// The client may send frames.
-    Open,
 }
 
 /// One end: its socket, and the task that keeps it (its port).
@@ -253,7 +234,7 @@ impl Conn {
     pub(super) fn break_off(&mut self, side: Side, why: io::ErrorKind) {
         self.leave(side);
         self.endpoints[side as usize].broken.get_or_insert(why);
-        self.flows[back(from(side)) as usize].wake();
+        self.flows[side.sends().back() as usize].wake();
     }
 
     /// The receiver in this direction may read this far.
@@ -261,14 +242,14 @@ impl Conn {
         let flow = &mut self.flows[dir as usize];
         flow.allowed = flow.allowed.max(up_to);
         flow.wake();
-        self.endpoints[receiver(dir) as usize].bell.notify_one();
+        self.endpoints[dir.receiver() as usize].bell.notify_one();
     }
 
     /// The end of the stream has arrived at the receiver in this direction.
     pub(super) fn reach_end(&mut self, dir: Dir) {
         self.flows[dir as usize].eof = true;
         self.flows[dir as usize].wake();
-        self.endpoints[receiver(dir) as usize].bell.notify_one();
+        self.endpoints[dir.receiver() as usize].bell.notify_one();
     }
 }
 
@@ -284,42 +265,5 @@ impl Endpoint {
             port: Port::Coming,
             ports: 0,
         }
-    }
-}
-
-/// The end that sends in this direction.
-pub(super) const fn sender(dir: Dir) -> Side {
-    match dir {
-        Dir::C2s => Side::Client,
-        Dir::S2c => Side::Server,
-    }
-}
-
-/// The end that receives in this direction.
-pub(super) const fn receiver(dir: Dir) -> Side {
-    sender(back(dir))
-}
-
-/// The other direction.
-pub(super) const fn back(dir: Dir) -> Dir {
-    match dir {
-        Dir::C2s => Dir::S2c,
-        Dir::S2c => Dir::C2s,
-    }
-}
-
-/// The direction in which this end sends.
-pub(super) const fn from(side: Side) -> Dir {
-    match side {
-        Side::Client => Dir::C2s,
-        Side::Server => Dir::S2c,
-    }
-}
-
-/// The other end.
-pub(super) const fn other(side: Side) -> Side {
-    match side {
-        Side::Client => Side::Server,
-        Side::Server => Side::Client,
     }
 }

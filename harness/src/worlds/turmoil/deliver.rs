@@ -5,14 +5,14 @@ use std::sync::Arc;
 use unplug_reconnect::transport::CloseReason;
 
 use super::agenda::Class;
-use super::conn::{Cargo, Progress, other, receiver, sender};
+use super::conn::Cargo;
 use super::wire::Heard;
 use super::world::{Letter, Opened, Over, World};
 use crate::fault::{Dir, Side};
 use crate::history::{Event, Frame, Kind};
 use crate::host::{Input, Payload, bare_frame};
 use crate::plan::Edge;
-use crate::worlds::WINDOW;
+use crate::worlds::{Progress, WINDOW};
 
 impl World {
     /// The head of a flow has arrived: its bytes may be read, first one half of them, then the other.
@@ -53,7 +53,7 @@ impl World {
         self.conns[conn].flow_mut(dir).landing = Some((parcel, now));
         if is_upgrade {
             self.note_upgrade(conn, dir, Edge::Delivered);
-            let host = self.conns[conn].host(receiver(dir));
+            let host = self.conns[conn].host(dir.receiver());
             let at = self.stations[host].stalled_until;
             if now < at {
                 self.post(at, Class::News, host, Letter::Read { conn, dir });
@@ -71,7 +71,7 @@ impl World {
         };
         *at = now;
         let end = parcel.wire.map(|(_, end)| end);
-        self.conns[conn].endpoint(receiver(dir)).heard.clear();
+        self.conns[conn].endpoint(dir.receiver()).heard.clear();
         match end {
             Some(end) => self.conns[conn].allow(dir, end),
             None => self.conns[conn].reach_end(dir),
@@ -81,7 +81,7 @@ impl World {
 
     /// The receiver's library says what it has read; nothing if it does not come to an end with it.
     pub(super) fn land(&mut self, conn: usize, dir: Dir, heard: Option<Heard>) {
-        let side = receiver(dir);
+        let side = dir.receiver();
         let Some((parcel, at)) = self.conns[conn].flow_mut(dir).landing.take() else {
             return;
         };
@@ -109,7 +109,7 @@ impl World {
                 let end = Over::Closed(CloseReason::CloseFrame(code));
                 self.on_told(conn, side, end);
                 let at = self.now + self.latency(conn);
-                self.post_end(at, Class::Delivery, conn, sender(dir), end);
+                self.post_end(at, Class::Delivery, conn, dir.sender(), end);
             }
             (Cargo::Fin, _) => self.on_told(conn, side, Over::Closed(CloseReason::Fin)),
             // The library had its answer while it read; or what it read is no message to it.
@@ -118,7 +118,7 @@ impl World {
     }
 
     fn deliver_frame(&mut self, conn: usize, dir: Dir, frame: Arc<Frame>, payload: Payload) {
-        let (side, id) = (receiver(dir), self.conns[conn].id);
+        let (side, id) = (dir.receiver(), self.conns[conn].id);
         let host = self.conns[conn].host(side);
         let event = Event::Delivered {
             conn: id,
@@ -164,7 +164,7 @@ impl World {
     pub(super) fn read_on(&mut self, host: usize) {
         for conn in 0..self.conns.len() {
             for dir in [Dir::C2s, Dir::S2c] {
-                if self.conns[conn].host(other(sender(dir))) == host {
+                if self.conns[conn].host(dir.sender().other()) == host {
                     self.plan_arrival(conn, dir);
                 }
             }
@@ -180,7 +180,7 @@ impl World {
             return;
         }
         flow.congested = full;
-        let (side, id) = (sender(dir), self.conns[conn].id);
+        let (side, id) = (dir.sender(), self.conns[conn].id);
         let input = if full {
             Input::Congested(id)
         } else {

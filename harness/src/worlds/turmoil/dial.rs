@@ -11,7 +11,7 @@ use unplug_reconnect::id::{ConnId, Purpose};
 use unplug_reconnect::transport::{CloseReason, DialError};
 
 use super::agenda::Class;
-use super::conn::{Cargo, Conn, End, Progress, from};
+use super::conn::{Cargo, Conn};
 use super::travel::Fate;
 use super::wire::Item;
 use super::world::{Begin, Letter, Over, World};
@@ -19,7 +19,7 @@ use crate::fault::{Dir, Side};
 use crate::host::{Input, UPGRADE};
 use crate::plan::Edge;
 use crate::stage::Moment;
-use crate::worlds::{SYN_RETRIES, SYN_RTO};
+use crate::worlds::{End, Progress, SYN_RETRIES, SYN_RTO};
 
 impl World {
     pub(super) fn dial(&mut self, client: usize, id: ConnId, server: usize, url: Option<Arc<str>>) {
@@ -198,7 +198,7 @@ impl World {
         };
         if self.conns[conn].end(side) == End::Open {
             self.conns[conn].leave(side);
-            self.ship(conn, from(side), Cargo::Fin, Item::Fin);
+            self.ship(conn, side.sends(), Cargo::Fin, Item::Fin);
         }
     }
 
@@ -225,7 +225,7 @@ impl World {
         let in_kind = matches!(end, Over::Closed(CloseReason::Fin | CloseReason::CloseFrame(_)));
         if told && in_kind {
             self.conns[conn].leave(side);
-            self.ship(conn, from(side), Cargo::Fin, Item::Fin);
+            self.ship(conn, side.sends(), Cargo::Fin, Item::Fin);
         } else {
             self.conns[conn].break_off(side, error_kind(end));
         }

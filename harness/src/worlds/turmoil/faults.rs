@@ -12,7 +12,7 @@ use unplug_reconnect::time::Time;
 use unplug_reconnect::transport::CloseReason;
 
 use super::agenda::Class;
-use super::conn::{Cargo, End, from, other};
+use super::conn::Cargo;
 use super::travel::Fate;
 use super::wire::Item;
 use super::world::{Errand, Letter, Over, Path, Station, Verb, World};
@@ -21,6 +21,7 @@ use crate::history::{Event, Kind};
 use crate::host::{Host, Input, bare_frame};
 use crate::plan::HostKind;
 use crate::stage::SCRIPT;
+use crate::worlds::End;
 
 /// Whom a fault is aimed at, where it does not say itself.
 #[derive(Clone, Copy, Debug)]
@@ -65,7 +66,7 @@ impl World {
             }),
             Fault::HalfClose { side } => {
                 self.each_conn(aim, |world, conn| {
-                    world.ship(conn, from(*side), Cargo::Fin, Item::Fin);
+                    world.ship(conn, side.sends(), Cargo::Fin, Item::Fin);
                 });
             }
             Fault::HalfOpen { told } => self.each_conn(aim, |world, conn| world.half_open(conn, *told)),
@@ -77,7 +78,7 @@ impl World {
                 let (code, reason) = (*code, reason.clone());
                 world.ship(
                     conn,
-                    from(*side),
+                    side.sends(),
                     Cargo::CloseFrame(code),
                     Item::Close { code, reason },
                 );
@@ -326,9 +327,9 @@ impl World {
                 if self.conns[conn].host(side) == host && self.conns[conn].end(side) == End::Open {
                     self.tell_end(conn, side, CloseReason::NetworkDown);
                     // The socket is dead from now on, even while its host has not looked.
-                    self.conns[conn].flow_mut(from(side)).cut = true;
+                    self.conns[conn].flow_mut(side.sends()).cut = true;
                     if address == Address::New {
-                        self.swallow(conn, from(other(side)));
+                        self.swallow(conn, side.other().sends());
                     }
                 }
             }
@@ -336,8 +337,8 @@ impl World {
     }
 
     fn half_open(&mut self, conn: usize, told: Side) {
-        self.discard(conn, from(told));
-        self.swallow(conn, from(other(told)));
+        self.discard(conn, told.sends());
+        self.swallow(conn, told.other().sends());
         self.tell_end(conn, told, CloseReason::Reset);
     }
 
@@ -357,7 +358,7 @@ impl World {
             for side in [Side::Client, Side::Server] {
                 if conn.host(side) == index && conn.end(side) == End::Open {
                     // What it has sent by now is on its way.
-                    conn.flow_mut(from(side)).cut = true;
+                    conn.flow_mut(side.sends()).cut = true;
                     conn.leave(side);
                 }
             }

@@ -10,11 +10,12 @@ use turmoil::net::{TcpListener, TcpStream};
 use unplug_reconnect::id::Purpose;
 
 use super::agenda::Key;
-use super::conn::{End, Port, Progress, receiver};
+use super::conn::Port;
 use super::port::Handle;
 use super::wire::Heard;
 use super::world::{Begin, Letter, Opened, Shared};
 use crate::fault::{Dir, Side};
+use crate::worlds::{End, Progress};
 
 /// Where every server listens.
 const PORT: u16 = 80;
@@ -78,7 +79,7 @@ async fn hear(world: &Shared, host: usize, conn: usize, dir: Dir) -> Option<Hear
     loop {
         {
             let mut world = world.borrow_mut();
-            let endpoint = world.conns[conn].endpoint(receiver(dir));
+            let endpoint = world.conns[conn].endpoint(dir.receiver());
             let heard = endpoint.heard.pop_front();
             if heard.is_some() || endpoint.port == Port::Ended {
                 return heard;

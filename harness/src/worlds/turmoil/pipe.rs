@@ -12,7 +12,6 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use turmoil::net::TcpStream;
 use unplug_reconnect::seed::{Rng, Seed};
 
-use super::conn::{back, from};
 use super::world::Shared;
 use crate::fault::Side;
 
@@ -55,7 +54,7 @@ impl Pipe {
 impl AsyncRead for Pipe {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let dir = back(from(this.side));
+        let dir = this.side.sends().back();
         let room = {
             let mut world = this.world.borrow_mut();
             let conn = &mut world.conns[this.conn];
@@ -86,7 +85,7 @@ impl AsyncRead for Pipe {
 impl AsyncWrite for Pipe {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let dir = from(this.side);
+        let dir = this.side.sends();
         {
             let mut world = this.world.borrow_mut();
             let conn = &mut world.conns[this.conn];
@@ -104,7 +103,7 @@ impl AsyncWrite for Pipe {
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut world = self.world.borrow_mut();
-        world.conns[self.conn].flow_mut(from(self.side)).complete();
+        world.conns[self.conn].flow_mut(self.side.sends()).complete();
         Poll::Ready(Ok(()))
     }
 

@@ -23,11 +23,12 @@ use tokio_tungstenite::tungstenite::handshake::server::{
 use tokio_tungstenite::{WebSocketStream, accept_hdr_async, client_async};
 use turmoil::net::TcpStream;
 
-use super::conn::{End, Port, back, from};
+use super::conn::Port;
 use super::pipe::Pipe;
 use super::wire::{Heard, Item, PLAIN_URL, close_frame, connect_reply, connect_request};
 use super::world::Shared;
 use crate::fault::Side;
+use crate::worlds::End;
 
 /// One end of one connection, as its port holds it.
 #[derive(Clone)]
@@ -71,7 +72,7 @@ impl Handle {
     fn todo(&self) -> Todo {
         let mut world = self.world.borrow_mut();
         let conn = &mut world.conns[self.conn];
-        let readable = conn.flow(back(from(self.side))).is_readable();
+        let readable = conn.flow(self.side.sends().back()).is_readable();
         let endpoint = conn.endpoint(self.side);
         match endpoint.items.pop_front() {
             Some((item, parcel)) => Todo::Write(item, parcel),
@@ -84,7 +85,7 @@ impl Handle {
     /// From here on, what the library writes belongs to this parcel.
     fn begin(&self, parcel: Option<u64>) {
         let mut world = self.world.borrow_mut();
-        world.conns[self.conn].flow_mut(from(self.side)).writing = parcel;
+        world.conns[self.conn].flow_mut(self.side.sends()).writing = parcel;
     }
 
     /// The next thing that the host has queued.

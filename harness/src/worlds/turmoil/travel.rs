@@ -11,7 +11,7 @@ use unplug_reconnect::time::Time;
 use unplug_reconnect::transport::CloseReason;
 
 use super::agenda::Class;
-use super::conn::{Cargo, Conn, End, Parcel, from, receiver, sender};
+use super::conn::{Cargo, Conn, Parcel};
 use super::wire::Item;
 use super::world::{Errand, Letter, Opened, Over, World};
 use crate::fault::{Dir, Side};
@@ -19,7 +19,7 @@ use crate::history::{Event, Frame, Kind};
 use crate::host::Payload;
 use crate::plan::Edge;
 use crate::stage::Moment;
-use crate::worlds::retransmission;
+use crate::worlds::{End, retransmission, transfer};
 
 /// What a fault does to the one frame at its anchor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl World {
         if self.conns[conn].end(side) != End::Open {
             return;
         }
-        let dir = from(side);
+        let dir = side.sends();
         self.fate = Fate::Pass;
         let event = Event::Sent {
             conn: id,
@@ -64,7 +64,7 @@ impl World {
     /// Puts the message at whose anchor a fault may just have struck on its way.
     pub(super) fn ship_to_its_fate(&mut self, conn: usize, dir: Dir, cargo: Cargo, item: Item) {
         match std::mem::replace(&mut self.fate, Fate::Pass) {
-            Fate::Drop => self.drop_item(conn, sender(dir), item),
+            Fate::Drop => self.drop_item(conn, dir.sender(), item),
             Fate::Duplicate if item.is_frame() => {
                 self.ship(conn, dir, cargo.clone(), item.clone());
                 self.ship(conn, dir, cargo, item);
@@ -106,7 +106,7 @@ impl World {
             self.conns[conn].answered = Some(status);
             self.conns[conn].flow_mut(dir).writing = Some(parcel);
         } else {
-            let endpoint = self.conns[conn].endpoint(sender(dir));
+            let endpoint = self.conns[conn].endpoint(dir.sender());
             endpoint.items.push_back((item, Some(parcel)));
             endpoint.bell.notify_one();
         }
@@ -184,7 +184,7 @@ impl World {
     }
 
     fn post_arrival(&mut self, at: Time, conn: usize, dir: Dir, version: u32) {
-        let host = self.conns[conn].host(receiver(dir));
+        let host = self.conns[conn].host(dir.receiver());
         let letter = Letter::Arrive { conn, dir, version };
         self.post(at, Class::Delivery, host, letter);
     }
@@ -196,7 +196,7 @@ impl World {
         };
         let (sent, buffered) = (head.sent, head.buffered);
         let unwritten = head.wire.is_none() && !matches!(head.cargo, Cargo::Fin);
-        let side = receiver(dir);
+        let side = dir.receiver();
         let host = self.conns[conn].host(side);
         if self.is_lost(conn, dir, sent) && !buffered {
             self.park(conn, dir);
@@ -216,7 +216,7 @@ impl World {
     /// Whether what was sent in this direction at this moment does not arrive now.
     pub(super) fn is_lost(&self, conn: usize, dir: Dir, sent: Time) -> bool {
         let path = &self.paths[&self.conns[conn].client];
-        let host = self.conns[conn].host(receiver(dir));
+        let host = self.conns[conn].host(dir.receiver());
         let silenced = path.silenced_at[dir as usize].is_some_and(|at| sent <= at);
         path.silent[dir as usize]
             || silenced
@@ -268,7 +268,7 @@ impl World {
     /// If nothing keeps the head of a parked flow from arriving any more, plans its retransmission.
     fn try_again(&mut self, conn: usize, dir: Dir) {
         let Conn { client, .. } = self.conns[conn];
-        let host = self.conns[conn].host(receiver(dir));
+        let host = self.conns[conn].host(dir.receiver());
         let flow = self.conns[conn].flow(dir);
         if !flow.parked
             || flow.void
@@ -306,7 +306,7 @@ impl World {
         if flow.parked && head.is_some_and(|head| head.first_sent == first_sent) {
             self.discard(conn, dir);
             let end = Over::Closed(CloseReason::TcpTimeout);
-            self.post_end(self.now, Class::News, conn, sender(dir), end);
+            self.post_end(self.now, Class::News, conn, dir.sender(), end);
         }
     }
 
@@ -315,7 +315,7 @@ impl World {
         self.discard(conn, dir);
         let at = self.now + self.latency(conn);
         let end = Over::Closed(CloseReason::Reset);
-        self.post_end(at, Class::Delivery, conn, sender(dir), end);
+        self.post_end(at, Class::Delivery, conn, dir.sender(), end);
     }
 
     /// The sender's library never wrote the head of a flow, so it does not arrive.
@@ -335,11 +335,6 @@ impl World {
         flow.cut = true;
         flow.parked = false;
         flow.version += 1;
-        self.conns[conn].endpoint(sender(dir)).items.clear();
+        self.conns[conn].endpoint(dir.sender()).items.clear();
     }
-}
-
-/// How long so many bytes take at so many bytes a second.
-fn transfer(bytes: usize, rate: u64) -> Duration {
-    Duration::from_nanos((bytes as u64).saturating_mul(1_000_000_000) / rate.max(1))
 }

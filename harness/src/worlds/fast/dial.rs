@@ -190,7 +190,10 @@ impl World<'_> {
         };
         if self.conns[conn].end(side) == End::Open {
             *self.conns[conn].end_mut(side) = End::Gone;
-            self.ship(conn, side.sends(), Cargo::Fin, None, 0);
+            // Where TCP was not established there is nothing to say goodbye on.
+            if self.conns[conn].progress != Progress::Connecting {
+                self.ship(conn, side.sends(), Cargo::Fin, None, 0);
+            }
         }
     }
 

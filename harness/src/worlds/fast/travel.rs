@@ -54,6 +54,12 @@ impl World<'_> {
             self.note(conn, Dir::C2s, &frame, Edge::Answered);
         }
         self.note(conn, dir, &frame, Edge::Sent);
+        if self.conns[conn].pipe(dir).cut {
+            // Behind an end that a fault made up nothing is acknowledged: if the host is not told, TCP gives up.
+            let at = self.now + self.paths[&self.conns[conn].client].quality.tcp_timeout;
+            let end = Over::Closed(CloseReason::TcpTimeout);
+            self.queue.push(at, Class::News, Ev::Told { conn, side, end });
+        }
         let bytes = size(&payload);
         self.ship_to_its_fate(conn, dir, Cargo::Frame { payload }, Some(frame), bytes);
         self.check_window(conn, dir);

@@ -198,7 +198,10 @@ impl World {
         };
         if self.conns[conn].end(side) == End::Open {
             self.conns[conn].leave(side);
-            self.ship(conn, side.sends(), Cargo::Fin, Item::Fin);
+            // Where TCP was not established there is nothing to say goodbye on.
+            if self.conns[conn].progress != Progress::Connecting {
+                self.ship(conn, side.sends(), Cargo::Fin, Item::Fin);
+            }
         }
     }
 

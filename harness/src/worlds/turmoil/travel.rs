@@ -56,6 +56,11 @@ impl World {
             self.note(conn, Dir::C2s, &frame, Edge::Answered);
         }
         self.note(conn, dir, &frame, Edge::Sent);
+        if self.conns[conn].flow(dir).cut {
+            // Behind an end that a fault made up nothing is acknowledged: if the host is not told, TCP gives up.
+            let at = self.now + self.paths[&self.conns[conn].client].quality.tcp_timeout;
+            self.post_end(at, Class::News, conn, side, Over::Closed(CloseReason::TcpTimeout));
+        }
         let item = Item::of(&payload);
         self.ship_to_its_fate(conn, dir, Cargo::Frame(frame), item);
         self.check_window(conn, dir);

@@ -5,7 +5,7 @@ use unplug_reconnect::seed::Seed;
 
 use crate::checkers::{self, Judgement, Verdict};
 use crate::plan::Plan;
-use crate::scenario::{Expect, Expected, Variant};
+use crate::scenario::{Expect, Expected};
 use crate::worlds::{self, Run};
 
 /// A run and everything that is said about it.
@@ -130,10 +130,4 @@ impl WorldName {
             Self::Turmoil => worlds::turmoil::run,
         }
     }
-}
-
-/// Runs one case and judges it.
-pub fn run(name: &str, variant: &Variant, world: World, seed: Seed) -> Judged {
-    let plan = Plan::new(name, variant);
-    judge(world(&plan, seed), &variant.scenario.expect)
 }

@@ -8,7 +8,11 @@ pub mod turmoil;
 
 use std::time::Duration;
 
+use unplug_reconnect::id::ProcessId;
+
+use crate::fault::Fault;
 use crate::history::History;
+use crate::host::Input;
 
 /// What came of a run.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,6 +70,64 @@ fn retransmission(not_before: Duration) -> Duration {
 /// How long so many bytes take at so many bytes a second.
 fn transfer(bytes: usize, rate: u64) -> Duration {
     Duration::from_nanos((bytes as u64).saturating_mul(1_000_000_000) / rate.max(1))
+}
+
+/// What a fault has a host learn by itself, whatever its network does: which host, and what. The same in every world.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "all others are the business of a network"
+)]
+fn told(fault: &Fault) -> Option<(&str, Input)> {
+    let process = |name: &str| ProcessId::from(name);
+    let nanos = |length: &Option<Duration>| length.map_or(0, |length| length.as_nanos().cast_signed());
+    match fault {
+        Fault::ExpireUrl { issuer } => Some((issuer, Input::ExpireUrls)),
+        Fault::Revoke { issuer } => Some((issuer, Input::RevokeUrls)),
+        Fault::Throttle {
+            host,
+            status,
+            code,
+            times,
+            retry_after,
+        } => {
+            let (status, code, times, retry_after) = (*status, code.clone(), *times, *retry_after);
+            Some((
+                host,
+                Input::Throttle {
+                    status,
+                    code,
+                    times,
+                    retry_after,
+                },
+            ))
+        }
+        Fault::Exit {
+            host,
+            process: name,
+            code,
+        } => Some((
+            host,
+            Input::Exit {
+                process: process(name),
+                code: *code,
+            },
+        )),
+        Fault::Burst {
+            host,
+            process: name,
+            chunks,
+        } => Some((
+            host,
+            Input::Burst {
+                process: process(name),
+                chunks: *chunks,
+            },
+        )),
+        Fault::ClockJump { host, ahead, behind } => {
+            Some((host, Input::ClockJump(nanos(ahead) - nanos(behind))))
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use unplug_reconnect::id::{ProcessId, Purpose};
+use unplug_reconnect::id::Purpose;
 use unplug_reconnect::time::Time;
 use unplug_reconnect::transport::CloseReason;
 
@@ -21,7 +21,7 @@ use crate::history::{Event, Kind};
 use crate::host::{Host, Input, bare_frame};
 use crate::plan::HostKind;
 use crate::stage::SCRIPT;
-use crate::worlds::End;
+use crate::worlds::{End, told};
 
 /// Whom a fault is aimed at, where it does not say itself.
 #[derive(Clone, Copy, Debug)]
@@ -97,24 +97,25 @@ impl World {
             }
             Fault::ReorderConnections { up_to } => self.each_path(aim, |path| path.reorder = *up_to),
             Fault::Heal => self.heal_all(),
+            Fault::ExpireUrl { .. }
+            | Fault::Revoke { .. }
+            | Fault::Throttle { .. }
+            | Fault::Exit { .. }
+            | Fault::ClockJump { .. }
+            | Fault::Burst { .. } => self.tell_its_host(fault),
             Fault::Refuse { .. }
             | Fault::ConnectHang { .. }
             | Fault::RejectUpgrade { .. }
             | Fault::HangUpgrade { .. }
             | Fault::SlowReader { .. }
-            | Fault::ExpireUrl { .. }
-            | Fault::Revoke { .. }
-            | Fault::Throttle { .. }
             | Fault::Crash { .. }
             | Fault::Bounce { .. }
-            | Fault::Exit { .. }
-            | Fault::Stall { .. }
-            | Fault::ClockJump { .. }
-            | Fault::Burst { .. } => self.strike_host(fault, aim),
+            | Fault::Stall { .. } => self.strike_host(fault, aim),
         }
     }
 
-    /// Faults that name a host.
+    /// Faults of a host's network or power.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "`strike` passes on no others")]
     fn strike_host(&mut self, fault: &Fault, aim: Aim) {
         match fault {
             Fault::Refuse { host, r#for } => {
@@ -137,56 +138,10 @@ impl World {
                 self.station(host).reads = Some(*bytes_per_second);
                 self.lasts(fault, aim, *r#for);
             }
-            Fault::ExpireUrl { issuer } => self.tell_soon(issuer, Input::ExpireUrls),
-            Fault::Revoke { issuer } => {
-                self.tell_soon(issuer, Input::RevokeUrls);
-                let issuer = self.index(issuer);
-                self.tell_honouring(issuer, &Input::RevokeUrls);
-            }
-            Fault::Throttle {
-                host,
-                status,
-                code,
-                times,
-                retry_after,
-            } => {
-                let (status, code, times, retry_after) = (*status, code.clone(), *times, *retry_after);
-                self.tell_soon(
-                    host,
-                    Input::Throttle {
-                        status,
-                        code,
-                        times,
-                        retry_after,
-                    },
-                );
-            }
             Fault::Crash { host } => self.crash(host),
             Fault::Bounce { host, after } => {
                 self.crash(host);
                 self.lasts(fault, aim, Some(*after));
-            }
-            Fault::Exit { host, process, code } => {
-                self.tell_soon(
-                    host,
-                    Input::Exit {
-                        process: ProcessId::from(process.as_str()),
-                        code: *code,
-                    },
-                );
-            }
-            Fault::Burst {
-                host,
-                process,
-                chunks,
-            } => {
-                self.tell_soon(
-                    host,
-                    Input::Burst {
-                        process: ProcessId::from(process.as_str()),
-                        chunks: *chunks,
-                    },
-                );
             }
             Fault::Stall { host, r#for } => {
                 let until = self.now + *r#for;
@@ -194,33 +149,22 @@ impl World {
                 station.stalled_until = station.stalled_until.max(until);
                 self.lasts(fault, aim, Some(*r#for));
             }
-            Fault::ClockJump { host, ahead, behind } => {
-                let nanos =
-                    |length: &Option<Duration>| length.map_or(0, |length| length.as_nanos().cast_signed());
-                self.tell_soon(host, Input::ClockJump(nanos(ahead) - nanos(behind)));
-            }
-            Fault::Partition { .. }
-            | Fault::PartitionOneWay { .. }
-            | Fault::LinkDown { .. }
-            | Fault::Blackhole
-            | Fault::Reset
-            | Fault::Close
-            | Fault::HalfClose { .. }
-            | Fault::HalfOpen { .. }
-            | Fault::CutFrame { .. }
-            | Fault::WsClose { .. }
-            | Fault::Latency { .. }
-            | Fault::Jitter { .. }
-            | Fault::Bandwidth { .. }
-            | Fault::ReorderConnections { .. }
-            | Fault::DropFrame
-            | Fault::DuplicateFrame
-            | Fault::Garbage { .. }
-            | Fault::Heal => {}
+            _ => {}
+        }
+    }
+
+    /// Faults that a host learns of by itself. Whoever honours an issuer's URLs shares its registry.
+    fn tell_its_host(&mut self, fault: &Fault) {
+        let Some((host, input)) = told(fault) else { return };
+        self.tell_soon(host, input);
+        if matches!(fault, Fault::Revoke { .. }) {
+            let issuer = self.index(host);
+            self.tell_honouring(issuer, &Input::RevokeUrls);
         }
     }
 
     /// A fault that lasts is over, or everything is.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "what does not last has no end")]
     pub(super) fn heal(&mut self, index: usize) {
         let Active {
             fault,
@@ -245,32 +189,8 @@ impl World {
                 self.read_on(self.index(host));
             }
             Fault::Bounce { host, .. } => self.restart(host),
-            // A stall ends by itself.
-            Fault::Stall { .. } => {}
-            Fault::Blackhole
-            | Fault::Reset
-            | Fault::Close
-            | Fault::HalfClose { .. }
-            | Fault::HalfOpen { .. }
-            | Fault::CutFrame { .. }
-            | Fault::WsClose { .. }
-            | Fault::RejectUpgrade { .. }
-            | Fault::HangUpgrade { .. }
-            | Fault::Latency { .. }
-            | Fault::Jitter { .. }
-            | Fault::Bandwidth { .. }
-            | Fault::ReorderConnections { .. }
-            | Fault::DropFrame
-            | Fault::DuplicateFrame
-            | Fault::Garbage { .. }
-            | Fault::ExpireUrl { .. }
-            | Fault::Revoke { .. }
-            | Fault::Throttle { .. }
-            | Fault::Crash { .. }
-            | Fault::Exit { .. }
-            | Fault::ClockJump { .. }
-            | Fault::Burst { .. }
-            | Fault::Heal => {}
+            // A stall ends by itself; the others never began to last.
+            _ => {}
         }
         self.record(SCRIPT, Event::Healed { fault, after });
         self.try_all_again();

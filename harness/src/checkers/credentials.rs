@@ -99,7 +99,7 @@ pub(super) fn single_flight_refresh(history: &History) -> Verdict {
         } else if let Event::Credential { conn, .. }
         | Event::Delivered { conn, .. }
         | Event::DialFailed { conn, .. }
-        | Event::Hangup { conn }
+        | Event::Hangup { conn, .. }
         | Event::Closed { conn, .. } = &entry.event
         {
             if *flight == Some(*conn) {
@@ -140,6 +140,8 @@ pub(super) fn no_secret_in_history(history: &History) -> Verdict {
             (why, "the reason why it gave up".to_owned())
         } else if let Event::CredentialLost { why } = &entry.event {
             (why, "the reason why it has no credentials".to_owned())
+        } else if let Event::Hangup { conn, why } = &entry.event {
+            (why, format!("the reason why it hung up {conn}"))
         } else if let Event::Lost { process, why } = &entry.event {
             (why, format!("the reason why it lost {process}"))
         } else if let Event::Settled {

@@ -190,7 +190,7 @@ impl Client<'_> {
         } else if let Event::GaveUp { .. } = event {
             self.up = None;
             self.effort = None;
-        } else if let Event::Closed { conn, .. } | Event::Hangup { conn } = event {
+        } else if let Event::Closed { conn, .. } | Event::Hangup { conn, .. } = event {
             if self.up == Some(*conn) {
                 self.on_lost(*conn, t);
             } else {

@@ -78,7 +78,7 @@ pub(super) fn recovered_within(history: &History) -> Verdict {
             if health[*who].attached {
                 return Verdict::Fail(format!("{} gave up its session at {t}", history.name(*who)));
             }
-        } else if let Event::Closed { conn, .. } | Event::Hangup { conn } | Event::Detached { conn, .. } =
+        } else if let Event::Closed { conn, .. } | Event::Hangup { conn, .. } | Event::Detached { conn, .. } =
             event
         {
             // A client whose server has let go of it is not usable, whatever it believes.

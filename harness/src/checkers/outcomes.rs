@@ -214,7 +214,7 @@ pub(super) fn no_needless_surrender(history: &History) -> Verdict {
             {
                 sent.insert((who, *call), Some(*conn));
             }
-        } else if let Event::Closed { conn, .. } | Event::Hangup { conn } = &entry.event {
+        } else if let Event::Closed { conn, .. } | Event::Hangup { conn, .. } = &entry.event {
             if is_client(history, who) {
                 left.insert(*conn);
             }

@@ -146,7 +146,7 @@ fn silent_loss(history: &History, handles: &Handles<'_>, pipes: &[Pipe<'_>]) -> 
     for Entry { t, who, event } in &history.entries {
         if let Event::Ready { conn } = event {
             ready[*who] = Some((*t, *conn));
-        } else if let Event::Closed { conn, .. } | Event::Hangup { conn } = event {
+        } else if let Event::Closed { conn, .. } | Event::Hangup { conn, .. } = event {
             ready[*who] = ready[*who].filter(|(_, ready)| ready != conn);
         } else if let Event::Fault {
             fault: Fault::Heal, ..

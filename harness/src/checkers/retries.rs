@@ -66,7 +66,7 @@ pub(super) fn single_flight_dial(history: &History) -> Verdict {
             }
         } else if let Event::Dialed { conn }
         | Event::DialFailed { conn, .. }
-        | Event::Hangup { conn }
+        | Event::Hangup { conn, .. }
         | Event::Closed { conn, .. } = &entry.event
             && *flight == Some(*conn)
         {
@@ -109,7 +109,7 @@ pub(super) fn replay_only_what_is_safe(history: &History) -> Verdict {
     for entry in &history.entries {
         if let Event::Settled { call, .. } = &entry.event {
             sent.remove(&(entry.who, call.call));
-        } else if let Event::Closed { conn, .. } | Event::Hangup { conn } = &entry.event {
+        } else if let Event::Closed { conn, .. } | Event::Hangup { conn, .. } = &entry.event {
             cut = cut
                 || sent
                     .iter()

@@ -82,7 +82,7 @@ impl<'a> Survival<'a> {
                 self.suspect(index, why)
             });
         }
-        if let Event::Closed { conn, .. } | Event::Hangup { conn } = &entry.event {
+        if let Event::Closed { conn, .. } | Event::Hangup { conn, .. } = &entry.event {
             let session = self
                 .leases
                 .by_conn

@@ -171,6 +171,8 @@ pub enum Event {
     Hangup {
         /// Which.
         conn: ConnId,
+        /// In its own words.
+        why: String,
     },
     /// This host learns that a connection is over.
     Closed {

@@ -330,8 +330,9 @@ impl ClientHost {
                     });
                 }
                 credential::Output::Abandon { fetch } => {
+                    let why = "the issuer did not answer in time".to_owned();
                     self.effects
-                        .push_back(Effect::Record(Event::Hangup { conn: fetch }));
+                        .push_back(Effect::Record(Event::Hangup { conn: fetch, why }));
                     self.effects.push_back(Effect::Hangup(fetch));
                 }
                 credential::Output::Granted { url } => {
@@ -382,8 +383,8 @@ impl ClientHost {
                     payload: Payload::Ping,
                 });
             }
-            exec::Output::Hangup { conn } => {
-                self.record(Event::Hangup { conn });
+            exec::Output::Hangup { conn, why } => {
+                self.record(Event::Hangup { conn, why });
                 self.effects.push_back(Effect::Hangup(conn));
             }
             exec::Output::Full { call, op } => {

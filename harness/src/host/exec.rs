@@ -135,8 +135,10 @@ impl ExecHost {
                     payload: Payload::Ping,
                 });
             }
-            exec::Output::Close { conn } => {
-                self.effects.push_back(Effect::Record(Event::Hangup { conn }));
+            exec::Output::Close { conn, why } => {
+                let why = why.to_owned();
+                self.effects
+                    .push_back(Effect::Record(Event::Hangup { conn, why }));
                 self.effects.push_back(Effect::Hangup(conn));
             }
             exec::Output::News(news) => self.effects.push_back(Effect::Record(event(news, names))),

@@ -256,7 +256,7 @@ impl Teller<'_> {
                 }
                 Some(_) | None => self.say(t, who, format!("up on {conn}")),
             },
-            Event::Hangup { conn } if self.attempts.contains_key(conn) => {
+            Event::Hangup { conn, .. } if self.attempts.contains_key(conn) => {
                 let refusal = self
                     .attempts
                     .get_mut(conn)
@@ -268,7 +268,7 @@ impl Teller<'_> {
             {
                 self.attempt_failed(t, *conn, &why.to_string());
             }
-            Event::Hangup { conn } => self.say(t, who, format!("hangs up {conn}")),
+            Event::Hangup { conn, why } => self.say(t, who, format!("hangs up {conn}: {}", cause(why))),
             Event::Closed { conn, why } if !self.is_refused(*conn) => {
                 self.say(t, who, format!("{conn} closed: {why}"))
             }

@@ -20,12 +20,14 @@ use super::{ExecServer, Origin};
 impl ExecServer {
     pub(super) fn dispatch(&mut self, conn: ConnId, received: Decoded, now: Time) {
         if self.is_stale(conn) {
-            return self.close(conn, now);
+            return self.close(conn, "its session was resumed by another connection", now);
         }
         match received {
             Decoded::Message(Message::Request { id, request }) => self.on_request(conn, id, request, now),
             Decoded::Message(Message::Notification(note)) => self.on_notification(conn, &note, now),
-            Decoded::Message(Message::Response { .. } | Message::Error { .. }) => self.close(conn, now),
+            Decoded::Message(Message::Response { .. } | Message::Error { .. }) => {
+                self.close(conn, "an answer that nobody asked for", now);
+            }
             Decoded::BadParams { id, method, error } => {
                 let why = if method == method::SIGNAL && !self.shared.preset.signal {
                     unknown_method(&method)
@@ -64,7 +66,7 @@ impl ExecServer {
         let state = self.shared.conns.get_mut(&conn);
         let state = state.filter(|state| state.session.is_some() && *note == Notification::Initialized);
         let Some(state) = state else {
-            return self.close(conn, now);
+            return self.close(conn, "a notification that is not expected", now);
         };
         state.initialized = true;
         self.shared.news(News::Applied {

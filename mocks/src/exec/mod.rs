@@ -161,6 +161,8 @@ pub enum Output {
     Close {
         /// Which.
         conn: ConnId,
+        /// In words.
+        why: &'static str,
     },
     /// Tells what it did.
     News(News),
@@ -393,8 +395,8 @@ impl ExecServer {
     }
 
     /// The server ends a connection.
-    fn close(&mut self, conn: ConnId, now: Time) {
-        self.shared.outputs.push_back(Output::Close { conn });
+    fn close(&mut self, conn: ConnId, why: &'static str, now: Time) {
+        self.shared.outputs.push_back(Output::Close { conn, why });
         self.end(conn, now);
     }
 

@@ -39,7 +39,7 @@ pub(crate) fn output(output: &Output, sessions: &mut Sessions) -> String {
             )
         }
         Output::Ping { conn } => format!("{conn} < ping"),
-        Output::Close { conn } => format!("{conn} closes"),
+        Output::Close { conn, .. } => format!("{conn} closes"),
         Output::News(news) => news_line(news, sessions),
     }
 }

@@ -125,7 +125,7 @@ impl<'a> Replay<'a> {
                         Some(serde_json::from_str(&text).expect("the server sends JSON")),
                     )
                 }
-                Output::Close { conn } => (conn, None),
+                Output::Close { conn, .. } => (conn, None),
                 Output::Ping { .. } | Output::News(_) => continue,
             };
             let name = self.names.iter().find(|(_, id)| **id == conn);

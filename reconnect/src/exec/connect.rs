@@ -174,7 +174,7 @@ impl Exec {
             self.refuse(conn, &error.message);
             return;
         };
-        self.outputs.push_back(Output::Hangup { conn });
+        self.hang_up(conn, &error.message);
         let Some(mut effort) = self.take_effort() else {
             return;
         };
@@ -187,7 +187,7 @@ impl Exec {
 
     /// Ends an attempt, and with it all of them.
     fn refuse(&mut self, conn: ConnId, why: &str) {
-        self.outputs.push_back(Output::Hangup { conn });
+        self.hang_up(conn, why);
         if let Some(effort) = self.take_effort() {
             self.give_up(&effort, why);
         }
@@ -283,7 +283,7 @@ impl Exec {
     /// The server says that the connection is over, and counts as gone.
     pub(super) fn on_goodbye(&mut self, now: Time) {
         if let Some(conn) = self.state.conn() {
-            self.outputs.push_back(Output::Hangup { conn });
+            self.hang_up(conn, "exec-server says that the transport is closed");
         }
         self.on_closed(now);
     }
@@ -354,10 +354,15 @@ impl Exec {
         }
     }
 
+    fn hang_up(&mut self, conn: ConnId, why: &str) {
+        let why = why.to_owned();
+        self.outputs.push_back(Output::Hangup { conn, why });
+    }
+
     /// Leaves a connection that was usable.
     pub(super) fn abandon(&mut self, why: &str, now: Time) {
         if let Some(conn) = self.state.conn() {
-            self.outputs.push_back(Output::Hangup { conn });
+            self.hang_up(conn, why);
         }
         self.lose_connection(why, now);
     }
@@ -380,7 +385,7 @@ impl Exec {
 
     fn fail_attempt(&mut self, error: String, now: Time) {
         if let Some(conn) = self.state.conn() {
-            self.outputs.push_back(Output::Hangup { conn });
+            self.hang_up(conn, &error);
         }
         self.fail_attempt_closed(error, now);
     }

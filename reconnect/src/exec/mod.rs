@@ -187,6 +187,8 @@ pub enum Output {
     Hangup {
         /// Which.
         conn: ConnId,
+        /// In words.
+        why: String,
     },
     /// There is no room for this call: the caller keeps it and waits for [`Output::Room`]. Nothing was taken.
     Full {

@@ -220,7 +220,7 @@ impl Watch {
                 self.dials.push(conn);
                 self.unanswered.clear();
             }
-            Output::Hangup { conn } => {
+            Output::Hangup { conn, .. } => {
                 prop_assert!(
                     [self.dialing, self.open].contains(&Some(conn)),
                     "{conn} was over already"

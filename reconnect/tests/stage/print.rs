@@ -16,7 +16,7 @@ pub(super) fn output(output: &Output) -> String {
             format!("send {conn} {}{call}", message(sent))
         }
         Output::Ping { conn } => format!("ping {conn}"),
-        Output::Hangup { conn } => format!("hangup {conn}"),
+        Output::Hangup { conn, .. } => format!("hangup {conn}"),
         Output::Full { call, .. } => format!("full {call}"),
         Output::Room => "room".to_owned(),
         Output::News(told) => news(told),

@@ -109,6 +109,12 @@ fn no_secret_in_history() {
             why: why.clone(),
         })
         .fails(NAME, &place("the reason why it lost sh"));
+    Run::new()
+        .laptop(Event::Hangup {
+            conn: "c1".parse().unwrap(),
+            why: why.clone(),
+        })
+        .fails(NAME, &place("the reason why it hung up c1"));
     let call = crate::history::Call {
         call: "k1".parse().unwrap(),
         method: method::READ.into(),

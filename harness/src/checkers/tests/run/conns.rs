@@ -99,7 +99,10 @@ impl Run {
     }
 
     pub(in crate::checkers::tests) fn hangs_up(self, conn: &str) -> Self {
-        self.client(conn, |conn| Event::Hangup { conn })
+        self.client(conn, |conn| Event::Hangup {
+            conn,
+            why: "no sign of life".to_owned(),
+        })
     }
 
     pub(in crate::checkers::tests) fn detaches(self, session: &str, conn: &str, until: u64) -> Self {

@@ -118,9 +118,9 @@ impl<'a> Handles<'a> {
     pub(super) fn read(&mut self, entry: &'a Entry) -> Option<usize> {
         let who = entry.who;
         if let Event::Asked { call, .. } = &entry.event {
-            Some(self.on_asked(who, call))
+            self.on_asked(who, call)
         } else if let Event::Settled { call, truth, .. } = &entry.event {
-            let index = self.of_client(who, &call.process)?;
+            let index = self.of_client(who, call.process.as_ref()?)?;
             let handle = &mut self.all[index];
             if handle.start == Some(call.call) {
                 handle.told = Some(*truth);
@@ -194,13 +194,14 @@ impl<'a> Handles<'a> {
         self.current.get(&(who, process)).copied()
     }
 
-    fn on_asked(&mut self, who: usize, call: &'a Call) -> usize {
+    fn on_asked(&mut self, who: usize, call: &'a Call) -> Option<usize> {
+        let process = call.process.as_ref()?;
         let starts = call.method == method::START;
         let over = |handle: &Handle<'_>| handle.closed || handle.is_out_of_reach();
-        match self.of_client(who, &call.process) {
+        Some(match self.of_client(who, process) {
             Some(index) if !(starts && over(&self.all[index])) => index,
-            Some(_) | None => self.add(who, &call.process, starts.then_some(call.call)),
-        }
+            Some(_) | None => self.add(who, process, starts.then_some(call.call)),
+        })
     }
 
     fn add(&mut self, client: usize, process: &'a ProcessId, start: Option<CallId>) -> usize {

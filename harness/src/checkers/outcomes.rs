@@ -93,7 +93,8 @@ pub(super) fn no_false_certainty(history: &History) -> Verdict {
         } = &entry.event
         {
             let starts = |index: &usize| pipes.handles.all[*index].is_started_by(call.call);
-            let handle = pipes.handles.of_client(entry.who, &call.process).filter(starts);
+            let known = |process| pipes.handles.of_client(entry.who, process);
+            let handle = call.process.as_ref().and_then(known).filter(starts);
             denied.push((entry.who, call, handle));
         } else {
             ends.read(entry.who, &entry.event);
@@ -109,9 +110,12 @@ pub(super) fn no_false_certainty(history: &History) -> Verdict {
     }
     for (who, call, handle) in &denied {
         let done = if let Some((handle, position)) = pipes.find(*who, call.call) {
-            was_read(&pipes, &counts, handle, position).then(|| format!("{} read it", call.process))
-        } else if handle.is_some_and(|handle| pipes.handles.all[handle].started) {
-            Some(format!("{} was started", call.process))
+            was_read(&pipes, &counts, handle, position)
+                .then(|| format!("{} read it", pipes.handles.all[handle].process))
+        } else if let Some(handle) = handle.map(|handle| &pipes.handles.all[handle])
+            && handle.started
+        {
+            Some(format!("{} was started", handle.process))
         } else {
             ends.applied
                 .contains(&(*who, call.call))

@@ -91,8 +91,10 @@ impl<'a> Survival<'a> {
             self.tested |= session.is_some_and(|session| self.handles.has_running(*session));
         } else if let Event::Asked { call, .. } = &entry.event {
             let session = about.and_then(|index| self.handles.all[index].session);
-            if let Some(session) = session.filter(|_| ends_a_process(&call.method)) {
-                self.excused.insert((session, &call.process));
+            if let (Some(session), Some(process)) = (session, &call.process)
+                && ends_a_process(&call.method)
+            {
+                self.excused.insert((session, process));
             }
         } else if let Event::Delivered {
             conn,

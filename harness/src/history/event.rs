@@ -98,8 +98,12 @@ pub struct Call {
     pub call: CallId,
     /// The method it becomes.
     pub method: Label,
-    /// The process it is about.
-    pub process: ProcessId,
+    /// The process it is about, if it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<ProcessId>,
+    /// What else it is about: a URL without its query, or a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<String>,
     /// The idempotency key, if it is a write.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub write: Option<WriteId>,

@@ -178,7 +178,8 @@ impl ClientHost {
         let call = Call {
             call: id,
             method: Cow::Borrowed(name),
-            process: op.process().clone(),
+            process: op.process().cloned(),
+            about: None,
             write: None,
         };
         self.calls.insert(id, call);

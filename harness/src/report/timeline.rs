@@ -493,9 +493,12 @@ impl Text {
 /// A call as its caller would name it: `write w1 of sh`.
 fn name(call: &Call) -> String {
     let verb = call.method.trim_start_matches("process/");
-    match call.write {
-        Some(write) => format!("{verb} {write} of {}", call.process),
-        None => format!("{verb} {}", call.process),
+    let about = call.process.as_ref().map(ToString::to_string);
+    let about = about.as_ref().or(call.about.as_ref());
+    match (call.write, about) {
+        (Some(write), Some(about)) => format!("{verb} {write} of {about}"),
+        (None, Some(about)) => format!("{verb} {about}"),
+        (_, None) => verb.to_owned(),
     }
 }
 

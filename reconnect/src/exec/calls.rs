@@ -78,7 +78,10 @@ impl Exec {
     }
 
     fn take(&mut self, call: CallId, op: Op) -> Result<(), String> {
-        let process = op.process();
+        let Some(process) = op.process() else {
+            self.hold(call, op);
+            return Ok(());
+        };
         if let Op::Start { .. } = op {
             let in_use =
                 |handle: &Handle| !matches!(handle.life, Life::Lost(_)) && !handle.cursor.is_closed();
@@ -107,14 +110,19 @@ impl Exec {
                 Ok(())
             }
             Op::Start { .. } | Op::Read { .. } | Op::Signal { .. } | Op::Terminate { .. } => {
-                self.waiting.push_back(Waiting {
-                    call,
-                    op,
-                    sent: false,
-                });
+                self.hold(call, op);
                 Ok(())
             }
         }
+    }
+
+    /// Keeps a call until a connection can carry it.
+    fn hold(&mut self, call: CallId, op: Op) {
+        self.waiting.push_back(Waiting {
+            call,
+            op,
+            sent: false,
+        });
     }
 
     /// Sends all that can be sent on the connection that is up.
@@ -204,11 +212,10 @@ impl Exec {
     }
 
     fn issue(&mut self, conn: ConnId, call: CallId, op: Op, now: Time) {
-        let process_id = op.process().clone();
         let mut wait = Duration::ZERO;
         let request = match &op {
-            Op::Start { argv, cwd, .. } => Request::Start(Box::new(ExecParams {
-                process_id,
+            Op::Start { process, argv, cwd } => Request::Start(Box::new(ExecParams {
+                process_id: process.clone(),
                 argv: argv.clone(),
                 cwd: self.cwd(cwd),
                 env: [("PATH".to_owned(), "/usr/bin:/bin".to_owned())].into(),
@@ -221,27 +228,31 @@ impl Exec {
                 managed_network: None,
             })),
             Op::Read {
+                process,
                 after_seq,
                 wait: asked,
-                ..
             } => {
                 wait = *asked;
                 let wait_ms = u64::try_from(asked.as_millis()).ok();
                 Request::Read(ReadParams {
-                    process_id,
+                    process_id: process.clone(),
                     after_seq: *after_seq,
                     max_bytes: None,
                     wait_ms,
                 })
             }
-            Op::Signal { .. } => Request::Signal(SignalParams {
-                process_id,
+            Op::Signal { process } => Request::Signal(SignalParams {
+                process_id: process.clone(),
                 signal: Signal::Interrupt,
             }),
-            Op::Terminate { .. } => Request::Terminate(TerminateParams { process_id }),
+            Op::Terminate { process } => Request::Terminate(TerminateParams {
+                process_id: process.clone(),
+            }),
             Op::Write { .. } => unreachable!("writes wait in their outbox"),
         };
-        if let (Op::Start { process, .. }, Some(handle)) = (&op, self.handles.get_mut(op.process())) {
+        if let Op::Start { process, .. } = &op
+            && let Some(handle) = self.handles.get_mut(process)
+        {
             assert_eq!(handle.life, Life::Unsent, "{process} is started once");
             handle.life = Life::Pending;
         }
@@ -358,14 +369,7 @@ impl Exec {
         result: Result<Reply, RpcError>,
         by: Option<(ConnId, RequestId)>,
     ) {
-        let name = match op {
-            Op::Start { .. } => method::START,
-            Op::Read { .. } => method::READ,
-            Op::Signal { .. } => method::SIGNAL,
-            Op::Terminate { .. } => method::TERMINATE,
-            Op::Write { .. } => method::WRITE,
-        };
-        let (truth, why) = match result.map(|reply| reply.of(name)) {
+        let (truth, why) = match result.map(|reply| reply.of(op.method())) {
             Ok(Ok(_)) => (Truth::Applied, None),
             // Done, it seems, but nobody can say what.
             Ok(Err(error)) => (

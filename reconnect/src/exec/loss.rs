@@ -13,7 +13,8 @@ impl Exec {
         for (_, sent) in std::mem::take(&mut self.in_flight) {
             match sent.what {
                 What::Call(call, op @ Op::Read { .. })
-                    if self.policy.replay.read && !self.is_lost(op.process()) =>
+                    if self.policy.replay.read
+                        && !op.process().is_some_and(|process| self.is_lost(process)) =>
                 {
                     self.waiting.push_back(Waiting { call, op, sent: true });
                 }
@@ -54,7 +55,7 @@ impl Exec {
     pub(super) fn retire(&mut self, process: &ProcessId) {
         let why = format!("process {process} is started again");
         self.lose(process, why.clone());
-        let is_about = |what: &What| matches!(what, What::Call(_, op) if op.process() == process);
+        let is_about = |what: &What| matches!(what, What::Call(_, op) if op.process() == Some(process));
         let open = self.in_flight.extract_if(.., |_, sent| is_about(&sent.what));
         for (_, sent) in open.collect::<Vec<_>>() {
             if let What::Call(call, op) = sent.what {
@@ -84,7 +85,7 @@ impl Exec {
     /// Settles what waits for a connection, or for its start, and is about this process.
     pub(super) fn fail_waiting_for(&mut self, process: &ProcessId, why: &str) {
         for waiting in std::mem::take(&mut self.waiting) {
-            if waiting.op.process() == process {
+            if waiting.op.process() == Some(process) {
                 self.settle_waiting(&waiting, why);
             } else {
                 self.waiting.push_back(waiting);

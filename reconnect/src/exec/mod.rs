@@ -27,7 +27,7 @@ use crate::policy::Policy;
 use crate::seed::Seed;
 use crate::time::Time;
 use crate::transport::{DialError, Truth};
-use crate::wire::exec::{Chunk, Message, Notification, Stream};
+use crate::wire::exec::{Chunk, Message, Notification, Stream, method};
 use crate::wire::rpc::RequestId;
 
 use calls::Waiting;
@@ -76,14 +76,25 @@ pub enum Op {
 }
 
 impl Op {
-    /// The process that it is about.
-    pub const fn process(&self) -> &ProcessId {
+    /// The process that it is about, if it is about one.
+    pub const fn process(&self) -> Option<&ProcessId> {
         match self {
             Self::Start { process, .. }
             | Self::Write { process, .. }
             | Self::Read { process, .. }
             | Self::Signal { process }
-            | Self::Terminate { process } => process,
+            | Self::Terminate { process } => Some(process),
+        }
+    }
+
+    /// The method that it becomes.
+    pub const fn method(&self) -> &'static str {
+        match self {
+            Self::Start { .. } => method::START,
+            Self::Write { .. } => method::WRITE,
+            Self::Read { .. } => method::READ,
+            Self::Signal { .. } => method::SIGNAL,
+            Self::Terminate { .. } => method::TERMINATE,
         }
     }
 }

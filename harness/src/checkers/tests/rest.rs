@@ -118,7 +118,8 @@ fn no_secret_in_history() {
     let call = crate::history::Call {
         call: "k1".parse().unwrap(),
         method: method::READ.into(),
-        process: "sh".into(),
+        process: Some("sh".into()),
+        about: None,
         write: None,
     };
     Run::new()

@@ -11,7 +11,8 @@ impl Run {
         Call {
             call: call.parse().unwrap(),
             method: name.into(),
-            process: process.into(),
+            process: Some(process.into()),
+            about: None,
             write: None,
         }
     }

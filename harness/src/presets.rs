@@ -18,15 +18,19 @@ static POLICIES: LazyLock<BTreeMap<&'static str, Arc<Policy>>> = LazyLock::new(|
         .files()
         .filter_map(|file| {
             let name = file.path().file_stem()?.to_str()?;
-            let policy = toml::from_str(file.contents_utf8()?);
             // Built in, and read by a test: a mistake in one never leaves this repository.
-            Some((
-                name,
-                Arc::new(policy.unwrap_or_else(|error| panic!("policies/{name}.toml: {error}"))),
-            ))
+            let policy =
+                read(file.contents_utf8()?).unwrap_or_else(|why| panic!("policies/{name}.toml: {why}"));
+            Some((name, Arc::new(policy)))
         })
         .collect()
 });
+
+fn read(text: &str) -> Result<Policy, String> {
+    let policy: Policy = toml::from_str(text).map_err(|error| error.to_string())?;
+    policy.check()?;
+    Ok(policy)
+}
 
 /// The built-in policy with this name.
 pub fn policy(name: &str) -> Option<Arc<Policy>> {
@@ -65,10 +69,12 @@ mod tests {
             [
                 "broken-hammer",
                 "broken-impatient",
+                "broken-replayer",
                 "codex-0.134",
                 "codex-0.140",
                 "codex-0.142",
                 "codex-0.169",
+                "codex-23395",
                 "recommended"
             ]
         );

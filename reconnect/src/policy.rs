@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::backoff::Backoff;
 use crate::time::length;
+use crate::wire::exec::method;
 
 /// How an exec client behaves.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,7 +38,7 @@ pub struct Policy {
     /// A lost connection of a session that is to be resumed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery: Option<Recovery>,
-    /// What is sent again on a new connection.
+    /// What is sent again on a new connection. Checked by [`Policy::check`].
     pub replay: Replay,
     /// How silence is noticed. None: it is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -104,15 +105,106 @@ pub enum StillAttached {
     ExtendWindow,
 }
 
-/// What is sent again on the connection that resumes a session, when the answer was lost with the old one
-/// (exec-server sheet, 6).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// The replay class of each operation: what is sent again on the connection that resumes a session, when the answer was
+/// lost with the old one (exec-server sheet, 6). An operation that is not named is never sent again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Replay {
-    /// `process/read`, with the same cursor.
-    pub read: bool,
-    /// `process/write`, with the same id and bytes.
-    pub write: bool,
+    /// `process/read`.
+    pub read: ReplayClass,
+    /// `process/write`.
+    pub write: ReplayClass,
+    /// `process/start`.
+    pub start: ReplayClass,
+    /// `process/signal`.
+    pub signal: ReplayClass,
+    /// `process/terminate`.
+    pub terminate: ReplayClass,
+    /// `http/request`.
+    pub http: ReplayClass,
+    /// `fs/…`, reads included.
+    pub fs: ReplayClass,
+    /// `environment/…`.
+    pub environment: ReplayClass,
+}
+
+/// Whether and how an operation is sent again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReplayClass {
+    /// It is not: its caller is told that the outcome is unknown.
+    #[default]
+    Never,
+    /// With the same cursor. For reads of a process alone: they consume nothing.
+    SameCursor,
+    /// With the same id and bytes, so that the server can tell it from a new one. For writes alone.
+    SameId,
+    /// As if it were new. A planted bug.
+    Blindly,
+}
+
+impl Replay {
+    /// The class of a method. What is none of the protocol's is never sent again.
+    pub fn of(&self, name: &str) -> ReplayClass {
+        match name {
+            method::READ => self.read,
+            method::WRITE => self.write,
+            method::START => self.start,
+            method::SIGNAL => self.signal,
+            method::TERMINATE => self.terminate,
+            _ if name.starts_with("http/") => self.http,
+            _ if name.starts_with("fs/") => self.fs,
+            _ if name.starts_with("environment/") => self.environment,
+            _ => ReplayClass::Never,
+        }
+    }
+}
+
+impl Policy {
+    /// Whether its parts fit together.
+    ///
+    /// # Errors
+    /// In words: what does not fit, and what would.
+    pub fn check(&self) -> Result<(), String> {
+        let Replay {
+            read,
+            write,
+            start,
+            signal,
+            terminate,
+            http,
+            fs,
+            environment,
+        } = self.replay;
+        let others = [
+            ("start", start),
+            ("signal", signal),
+            ("terminate", terminate),
+            ("http", http),
+            ("fs", fs),
+            ("environment", environment),
+        ];
+        let named = [("read", read), ("write", write)].into_iter().chain(others);
+        for (name, class) in named {
+            let (word, whose) = match class {
+                ReplayClass::Never | ReplayClass::Blindly => continue,
+                ReplayClass::SameCursor => ("same_cursor", "read"),
+                ReplayClass::SameId => ("same_id", "write"),
+            };
+            if name != whose {
+                return Err(format!(
+                    "replay.{name} = \"{word}\" means nothing: only a {whose} can be sent again in this way; write \
+                     \"never\", or \"blindly\" to plant a bug"
+                ));
+            }
+        }
+        if write == ReplayClass::SameId && !self.write_ids {
+            return Err(
+                "replay.write = \"same_id\" needs ids: write `write_ids = true`, or \"never\"".to_owned(),
+            );
+        }
+        Ok(())
+    }
 }
 
 /// How a silent connection is told from a quiet one.
@@ -184,4 +276,59 @@ pub struct Limits {
     /// Their bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reorder_bytes_max: Option<usize>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLICY: &str = r#"
+        about = "A test."
+        session = "resume"
+        write_ids = false
+        cwd = "uri"
+        connect_timeout = "10s"
+        initialize_timeout = "10s"
+        [startup]
+        window = "0s"
+        backoff = { base = "0s", cap = "0s" }
+        [credential]
+        reuse = "never"
+        fetch_timeout = "10s"
+        backoff = { base = "0s", cap = "0s" }
+        offline_is_retryable = false
+        [replay]
+    "#;
+
+    fn checked(replay: &str) -> Result<(), String> {
+        let policy: Policy = toml::from_str(&format!("{POLICY}{replay}")).unwrap();
+        policy.check()
+    }
+
+    #[test]
+    fn a_class_belongs_to_its_operation() {
+        assert_eq!(checked(""), Ok(()));
+        assert_eq!(checked("read = \"same_cursor\"\nhttp = \"blindly\""), Ok(()));
+        assert_eq!(
+            checked("start = \"same_id\""),
+            Err(
+                "replay.start = \"same_id\" means nothing: only a write can be sent again in this way; write \
+                 \"never\", or \"blindly\" to plant a bug"
+                    .to_owned()
+            )
+        );
+        assert!(
+            checked("fs = \"same_cursor\"")
+                .unwrap_err()
+                .contains("only a read")
+        );
+    }
+
+    #[test]
+    fn the_same_id_needs_ids() {
+        assert_eq!(
+            checked("write = \"same_id\""),
+            Err("replay.write = \"same_id\" needs ids: write `write_ids = true`, or \"never\"".to_owned())
+        );
+    }
 }

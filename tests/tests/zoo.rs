@@ -90,6 +90,11 @@ const CAUGHT: &[(&str, &str, &str)] = &[
         "laptop dialed 21 times within one second, at last c22",
     ),
     (
+        "exec/no_replay_matrix@broken-replayer",
+        "replay-only-what-is-safe",
+        "laptop sent k2 (process/start) again on c2, which may happen twice",
+    ),
+    (
         "exec/url_expiry_between_dials@0.134",
         "fresh-credential-per-dial",
         "laptop dialed c2 with u1, which c1 had used",
@@ -123,7 +128,6 @@ const BY_HAND: &[&str] = &[
     "attempts-within-budget",
     "single-flight-dial",
     "no-dial-after-terminal",
-    "replay-only-what-is-safe",
     "single-flight-refresh",
     "no-refresh-after-permanent-failure",
     "no-secret-in-history",

@@ -188,10 +188,12 @@ impl<'a> Ends<'a> {
 
 /// A caller must not be told that the outcome is unknown when it was never sent, or when its answer is here: an agent
 /// would have to look by hand at what is known.
+///
+/// Excused is the refusal of what was sent before: it says nothing about the first time.
 pub(super) fn no_needless_surrender(history: &History) -> Verdict {
     let mut sent: BTreeMap<(usize, CallId), Option<ConnId>> = BTreeMap::new();
     let mut calls: BTreeMap<(ConnId, &RequestId), CallId> = BTreeMap::new();
-    let mut left = BTreeSet::new();
+    let (mut left, mut again) = (BTreeSet::new(), BTreeSet::new());
     let mut tested = false;
     for entry in &history.entries {
         let who = entry.who;
@@ -202,7 +204,9 @@ pub(super) fn no_needless_surrender(history: &History) -> Verdict {
         } = &entry.event
         {
             let Some(call) = frame.call else { continue };
-            sent.entry((who, call)).or_default();
+            if sent.insert((who, call), None).is_some() {
+                again.insert((who, call));
+            }
             if let Some(request) = &frame.request {
                 calls.insert((*conn, request), call);
             }
@@ -215,6 +219,7 @@ pub(super) fn no_needless_surrender(history: &History) -> Verdict {
             if let Some(request) = answered(*conn, frame)
                 && !left.contains(conn)
                 && let Some(call) = calls.get(&(*conn, request))
+                && !(frame.kind == Kind::Error && again.contains(&(who, *call)))
             {
                 sent.insert((who, *call), Some(*conn));
             }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use unplug_reconnect::id::{CallId, ConnId, Purpose};
-use unplug_reconnect::policy::Policy;
+use unplug_reconnect::policy::{Policy, ReplayClass};
 use unplug_reconnect::time::Time;
 use unplug_reconnect::wire::exec::method;
 
@@ -143,14 +143,10 @@ pub(super) fn replay_only_what_is_safe(history: &History) -> Verdict {
 
 /// Why a request must not be sent again.
 fn unsafe_to_repeat(policy: &Policy, first: &Frame, again: &Frame) -> Option<String> {
-    let replayed = if again.method == method::READ {
-        policy.replay.read
-    } else if again.method == method::WRITE {
-        policy.replay.write
-    } else {
+    if again.method != method::READ && again.method != method::WRITE {
         return Some("which may happen twice".to_owned());
-    };
-    if !replayed {
+    }
+    if policy.replay.of(&again.method) == ReplayClass::Never {
         return Some("which its policy does not replay".to_owned());
     }
     if again.method != method::WRITE {

@@ -30,6 +30,8 @@ pub(super) struct InFlight {
     pub(super) what: What,
     /// When the answer is overdue.
     pub(super) due: Option<Time>,
+    /// Whether a connection that is gone carried it too.
+    pub(super) again: bool,
 }
 
 /// What a request is for.
@@ -153,7 +155,7 @@ impl Exec {
             if self.is_held(&op) {
                 self.waiting.push_back(Waiting { call, op, sent });
             } else {
-                self.issue(conn, call, op, now);
+                self.issue(conn, Waiting { call, op, sent }, now);
             }
         }
     }
@@ -211,7 +213,8 @@ impl Exec {
         }
     }
 
-    fn issue(&mut self, conn: ConnId, call: CallId, op: Op, now: Time) {
+    fn issue(&mut self, conn: ConnId, waiting: Waiting, now: Time) {
+        let Waiting { call, op, sent } = waiting;
         let mut wait = Duration::ZERO;
         let request = match &op {
             Op::Start { process, argv, cwd } => Request::Start(Box::new(ExecParams {
@@ -253,11 +256,14 @@ impl Exec {
         if let Op::Start { process, .. } = &op
             && let Some(handle) = self.handles.get_mut(process)
         {
-            assert_eq!(handle.life, Life::Unsent, "{process} is started once");
+            assert!(sent || handle.life == Life::Unsent, "{process} is started once");
             handle.life = Life::Pending;
         }
         let due = self.due(wait, now);
-        self.send(conn, request, What::Call(call, op), due);
+        let id = self.send(conn, request, What::Call(call, op), due);
+        if let Some(carried) = self.in_flight.get_mut(&id) {
+            carried.again = sent;
+        }
     }
 
     fn cwd(&self, path: &str) -> String {
@@ -267,19 +273,27 @@ impl Exec {
         }
     }
 
-    pub(super) fn send(&mut self, conn: ConnId, request: Request, what: What, due: Option<Time>) {
+    pub(super) fn send(&mut self, conn: ConnId, request: Request, what: What, due: Option<Time>) -> i64 {
         let call = match &what {
             What::Call(call, _) | What::Write(call, ..) => Some(*call),
             What::Initialize | What::Fill(_) | What::Cleanup(_) => None,
         };
         let id = self.next_request;
         self.next_request += 1;
-        self.in_flight.insert(id, InFlight { what, due });
+        self.in_flight.insert(
+            id,
+            InFlight {
+                what,
+                due,
+                again: false,
+            },
+        );
         let message = Message::Request {
             id: RequestId::Number(id),
             request,
         };
         self.outputs.push_back(Output::Send { conn, message, call });
+        id
     }
 
     pub(super) fn on_answer(
@@ -307,7 +321,7 @@ impl Exec {
                 self.flush(now);
             }
             What::Call(call, op) => {
-                self.on_called(call, op, result, by);
+                self.on_called(call, op, sent.again, result, by);
                 self.flush(now);
             }
         }
@@ -366,6 +380,7 @@ impl Exec {
         &mut self,
         call: CallId,
         op: Op,
+        again: bool,
         result: Result<Reply, RpcError>,
         by: Option<(ConnId, RequestId)>,
     ) {
@@ -376,6 +391,8 @@ impl Exec {
                 Truth::Ambiguous,
                 Some(format!("exec-server protocol error: {error}")),
             ),
+            // It says nothing about the first time: that may be why it is refused now. Reads have no effect.
+            Err(error) if again && !matches!(op, Op::Read { .. }) => (Truth::Ambiguous, Some(error.message)),
             Err(error) => (Truth::NotApplied, Some(error.message)),
         };
         if let Op::Start { process, .. } = op {

@@ -5,6 +5,7 @@ use super::calls::{Waiting, What};
 use super::handle::Life;
 use super::{Exec, Op};
 use crate::id::{CallId, ProcessId};
+use crate::policy::ReplayClass;
 use crate::transport::Truth;
 
 impl Exec {
@@ -12,8 +13,8 @@ impl Exec {
     pub(super) fn rewind(&mut self, why: &str) {
         for (_, sent) in std::mem::take(&mut self.in_flight) {
             match sent.what {
-                What::Call(call, op @ Op::Read { .. })
-                    if self.policy.replay.read
+                What::Call(call, op)
+                    if self.policy.replay.of(op.method()) != ReplayClass::Never
                         && !op.process().is_some_and(|process| self.is_lost(process)) =>
                 {
                     self.waiting.push_back(Waiting { call, op, sent: true });
@@ -23,7 +24,7 @@ impl Exec {
                 What::Write(..) | What::Cleanup(_) | What::Initialize | What::Fill(_) => {}
             }
         }
-        let replay = self.policy.replay.write && self.policy.write_ids;
+        let replay = self.policy.replay.write != ReplayClass::Never;
         let processes: Vec<_> = self.handles.keys().cloned().collect();
         for process in processes {
             let Some(handle) = self.handles.get_mut(&process) else {

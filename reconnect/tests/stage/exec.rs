@@ -7,7 +7,7 @@ use std::time::Duration;
 use datadriven::TestCase;
 use unplug_reconnect::exec::{Exec, Input, Link, News, Op, Output, Phase};
 use unplug_reconnect::id::{CallId, ConnId, ConnIds, ProcessId, Purpose};
-use unplug_reconnect::policy::Policy;
+use unplug_reconnect::policy::{Policy, Replay};
 use unplug_reconnect::seed::Seed;
 use unplug_reconnect::time::Time;
 use unplug_reconnect::transport::DialError;
@@ -210,8 +210,7 @@ impl Knobs {
             recovery.retry.attempts_max = self.attempts_max.or(recovery.retry.attempts_max);
         }
         if self.no_replay {
-            policy.replay.read = false;
-            policy.replay.write = false;
+            policy.replay = Replay::default();
         }
     }
 }

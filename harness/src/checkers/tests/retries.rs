@@ -1,6 +1,6 @@
 //! When and how often a client dials and repeats itself.
 
-use unplug_reconnect::policy::{Policy, SessionMode, StillAttached};
+use unplug_reconnect::policy::{Policy, ReplayClass, SessionMode, StillAttached};
 use unplug_reconnect::wire::exec::method;
 
 use super::run::{Run, ms, request};
@@ -225,13 +225,13 @@ fn replay_only_what_is_safe() {
             NAME,
             "laptop sent k1 (process/start) again on c2, which may happen twice",
         );
-    sent(Run::up().policy(|policy| policy.replay.read = false))
+    sent(Run::up().policy(|policy| policy.replay.read = ReplayClass::Never))
         .sends("c2", read(2))
         .fails(
             NAME,
             "laptop sent k3 (process/read) again on c2, which its policy does not replay",
         );
-    sent(Run::up().policy(|policy| policy.replay.write = false))
+    sent(Run::up().policy(|policy| policy.replay.write = ReplayClass::Never))
         .sends("c2", write(2).write("w1"))
         .fails(
             NAME,

@@ -2,7 +2,8 @@
 
 use unplug_reconnect::backoff::{Backoff, Jitter};
 use unplug_reconnect::policy::{
-    CredentialPolicy, CwdForm, Limits, Policy, Recovery, Replay, Retry, Reuse, SessionMode, StillAttached,
+    CredentialPolicy, CwdForm, Limits, Policy, Recovery, Replay, ReplayClass, Retry, Reuse, SessionMode,
+    StillAttached,
 };
 
 use super::ms;
@@ -42,8 +43,9 @@ pub(super) fn policy() -> Policy {
             still_attached: StillAttached::Retry,
         }),
         replay: Replay {
-            read: true,
-            write: true,
+            read: ReplayClass::SameCursor,
+            write: ReplayClass::SameId,
+            ..Replay::default()
         },
         heartbeat: None,
         credential: CredentialPolicy {

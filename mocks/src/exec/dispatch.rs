@@ -165,10 +165,10 @@ impl ExecServer {
             return;
         };
         state.session = Some(key);
-        if self.initialize_delay.is_zero() {
+        if self.shared.delays.initialize.is_zero() {
             self.shared.answer(origin, Ok(reply));
         } else {
-            state.greeting = Some((now + self.initialize_delay, origin, reply));
+            state.greeting = Some((now + self.shared.delays.initialize, origin, reply));
             self.shared.arm_conn(conn);
         }
     }

@@ -5,8 +5,7 @@
 //! [`Script`] is a program that it can run beside those of the `program` module's table. What it really did it tells
 //! as [`News`].
 //!
-//! Not modelled: `http/request`, `fs/*` and `environment/*` (answered as unknown methods), the moment in which a process
-//! is still starting, a terminal's echo, and a grandchild that holds a process's pipes after its end.
+//! Not modelled: `http/request`, `fs/*` and `environment/*` (answered as unknown methods), a terminal's echo, and a grandchild that holds a process's pipes after its end.
 
 mod bug;
 mod dispatch;
@@ -17,6 +16,8 @@ mod program;
 mod script;
 mod session;
 mod shared;
+mod shuffle;
+mod starting;
 mod timers;
 
 use std::borrow::Cow;
@@ -38,6 +39,7 @@ pub use script::{Script, Step, StepAct, When};
 
 use session::{Session, SessionKey};
 use shared::{Conn, LateAnswer, Shared};
+use shuffle::Shuffle;
 use timers::{Key, Timers};
 
 /// How many received messages of one connection the real server holds before it stops reading (sheet 10, "Queues").
@@ -54,9 +56,8 @@ pub struct Config {
     pub seed: Seed,
     /// Programs that it can run beside the built-in ones.
     pub programs: Vec<Script>,
-    /// How long it takes between taking a session over and answering `initialize`. Live notifications of a resumed
-    /// session come in that time, before the answer (sheet 3, "Resume"). Zero unless told.
-    pub initialize_delay: Duration,
+    /// What takes its time; nothing unless told.
+    pub delays: Delays,
 }
 
 impl Config {
@@ -67,9 +68,22 @@ impl Config {
             bug: None,
             seed,
             programs: Vec::new(),
-            initialize_delay: Duration::ZERO,
+            delays: Delays::default(),
         }
     }
+}
+
+/// What takes its time in a server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Delays {
+    /// Between taking a session over and answering `initialize`. Live notifications of a resumed session come in that
+    /// time, before the answer (sheet 3, "Resume").
+    pub initialize: Duration,
+    /// Between taking a start and having the process. It is `starting` meanwhile (sheet 2.3 and 2.5).
+    pub start: Duration,
+    /// The most that a notification of a process waits, by the seed, so that they overtake each other: numbers are
+    /// given under a lock, and sent after it by three tasks (sheet 4.1).
+    pub shuffle: Duration,
 }
 
 /// What happens to the server.
@@ -174,7 +188,6 @@ pub struct ExecServer {
     shared: Shared,
     scripts: Vec<Arc<Script>>,
     seed: Seed,
-    initialize_delay: Duration,
     environment_info: Option<Value>,
     sessions: BTreeMap<SessionKey, Session>,
     names: BTreeMap<SessionId, SessionKey>,
@@ -196,10 +209,11 @@ impl ExecServer {
                 late_answers: VecDeque::new(),
                 late_armed: None,
                 says: Vec::new(),
+                delays: config.delays,
+                shuffle: Shuffle::new(config.seed),
             },
             scripts: config.programs.into_iter().map(Arc::new).collect(),
             seed: config.seed.of("session"),
-            initialize_delay: config.initialize_delay,
             environment_info,
             sessions: BTreeMap::new(),
             names: BTreeMap::new(),
@@ -337,6 +351,7 @@ impl ExecServer {
                     }
                 }
                 Key::Answers => self.on_late_answers(now),
+                Key::Shuffle => self.shared.on_shuffled(now),
                 Key::Conn(conn) => self.on_conn_due(conn, now),
                 Key::Session(key) => self.expire(key, now),
             }

@@ -85,6 +85,9 @@ pub struct Preset {
     pub ended_retention: Duration,
     /// Source: table 1, "requests on one connection"; section 3, "Dispatch".
     pub dispatch: Dispatch,
+    /// Whether `process/terminate` ends a process that is still starting; if not, it lives on. Source: section 2.5,
+    /// "never errors", tagged later.
+    pub terminate_cancels_start: bool,
     /// How often the server pings. Source: section 10, first line.
     pub ping_interval: Duration,
 }
@@ -124,6 +127,7 @@ impl Preset {
             retained_chunks: None,
             ended_retention: Duration::from_secs(30),
             dispatch: Dispatch::OneAtATime,
+            terminate_cancels_start: false,
             ping_interval: Duration::from_secs(30),
         }
     }
@@ -163,6 +167,7 @@ impl Preset {
             terminated_code: 137,
             retained_chunks: Some(50_000),
             dispatch: Dispatch::Concurrent,
+            terminate_cancels_start: true,
             ..Self::v0_142()
         }
     }

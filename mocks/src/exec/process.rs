@@ -256,6 +256,7 @@ impl Process {
         shared.notify(
             place.attached,
             Notification::Output(OutputParams { process_id, output }),
+            now,
         );
         if !self.parked.is_empty() {
             self.answer_parked(place, shared, now);
@@ -304,7 +305,7 @@ impl Process {
             exit_code: code,
             sandbox_denied: shared.preset.sandbox_denied_in_exits.then_some(false),
         };
-        shared.notify(place.attached, Notification::Exited(exited));
+        shared.notify(place.attached, Notification::Exited(exited), now);
         shared.news(News::ProcessClosed {
             session: place.session.clone(),
             process: self.id.clone(),
@@ -314,7 +315,7 @@ impl Process {
             process_id: self.id.clone(),
             seq: seq + 1,
         };
-        shared.notify(place.attached, Notification::Closed(closed));
+        shared.notify(place.attached, Notification::Closed(closed), now);
         self.answer_parked(place, shared, now);
     }
 

@@ -19,6 +19,7 @@ use super::process::{Process, patience};
 use super::program::{NO_SUCH_FILE, Program};
 use super::script::Script;
 use super::shared::Shared;
+use super::starting::{Pending, Starting};
 use super::timers::Key;
 
 /// A session by the order in which it was opened.
@@ -49,6 +50,7 @@ pub(super) struct Session {
     /// Whose it is: the client that opened it.
     pub(super) client: u32,
     processes: BTreeMap<ProcessId, Process>,
+    starting: Starting,
     armed: Option<Time>,
 }
 
@@ -60,6 +62,7 @@ impl Session {
             attachment: Attachment::Attached { conn },
             client: conn.client(),
             processes: BTreeMap::new(),
+            starting: Starting::default(),
             armed: None,
         }
     }
@@ -136,6 +139,7 @@ impl Session {
     /// What was in flight on a connection that ended is cancelled (sheet 3).
     pub(super) fn cancel(&mut self, conn: ConnId, shared: &mut Shared) {
         let place = self.place(shared);
+        self.starting.cancel(conn, &place, shared);
         for process in self.processes.values_mut() {
             if !shared.has(Bug::AnswerOnCurrentConnection) {
                 process.unpark(|other| other == conn, |_| {});
@@ -170,6 +174,7 @@ impl Session {
             .timers
             .set(&mut self.armed, None, || Key::Session(self.key));
         let place = self.place(shared);
+        self.starting.drop_all(&place, shared);
         for process in self.processes.values_mut() {
             process.exit(shared.preset.terminated_code, &place, shared, now);
             process.disarm(&place, shared);
@@ -180,6 +185,12 @@ impl Session {
     /// A process's deadline has come.
     pub(super) fn wake(&mut self, id: &ProcessId, shared: &mut Shared, now: Time) {
         let place = self.place(shared);
+        if self.starting.has(id) {
+            if let Some(pending) = self.starting.end(id, shared) {
+                self.started(pending, &place, shared, now);
+            }
+            return;
+        }
         let Some(process) = self.processes.get_mut(id) else {
             return;
         };
@@ -218,20 +229,46 @@ impl Session {
         now: Time,
     ) {
         let place = self.place(shared);
-        let outcome = self.spawn(&params, scripts, shared, now).map(|mut process| {
-            shared.news(News::ProcessStarted {
-                session: place.session.clone(),
-                process: params.process_id.clone(),
-            });
-            process.arm(&place, shared);
-            self.processes.insert(params.process_id.clone(), process);
-            Reply::Start(StartResult {
-                process_id: params.process_id,
-                sandbox_type: shared.preset.sandbox_type.map(str::to_owned),
-            })
+        let delay = shared.delays.start;
+        match self.spawn(&params, scripts, shared, now + delay) {
+            Ok(process) => {
+                let reply = Reply::Start(StartResult {
+                    process_id: params.process_id,
+                    sandbox_type: shared.preset.sandbox_type.map(str::to_owned),
+                });
+                let pending = Pending {
+                    origin,
+                    process,
+                    reply,
+                };
+                if delay.is_zero() {
+                    self.started(pending, &place, shared, now);
+                } else {
+                    self.starting.begin(pending, now + delay, &place, shared);
+                }
+            }
+            Err(why) => {
+                shared.applied(&origin);
+                shared.answer_in(&place, origin, Err(why), now);
+            }
+        }
+    }
+
+    /// A process runs, and whoever asked for it is told.
+    fn started(&mut self, pending: Pending, place: &Place, shared: &mut Shared, now: Time) {
+        let Pending {
+            origin,
+            mut process,
+            reply,
+        } = pending;
+        shared.news(News::ProcessStarted {
+            session: place.session.clone(),
+            process: process.id.clone(),
         });
+        process.arm(place, shared);
+        self.processes.insert(process.id.clone(), process);
         shared.applied(&origin);
-        shared.answer_in(&place, origin, outcome, now);
+        shared.answer_in(place, origin, Ok(reply), now);
     }
 
     fn spawn(
@@ -245,7 +282,7 @@ impl Session {
         if params.argv.is_empty() {
             return Err(RpcError::new(INVALID_PARAMS, "argv must not be empty"));
         }
-        if self.processes.contains_key(id) {
+        if self.processes.contains_key(id) || self.starting.has(id) {
             let text = format!("process {id} already exists");
             return Err(RpcError::new(INVALID_REQUEST, text));
         }
@@ -265,7 +302,11 @@ impl Session {
         let place = self.place(shared);
         shared.applied(&origin);
         let Some(process) = self.processes.get_mut(&params.process_id) else {
-            let text = format!("unknown process id {}", params.process_id);
+            let text = if self.starting.has(&params.process_id) {
+                format!("process id {} is starting", params.process_id)
+            } else {
+                format!("unknown process id {}", params.process_id)
+            };
             let why = RpcError::new(INVALID_REQUEST, text);
             return shared.answer_in(&place, origin, Err(why), now);
         };
@@ -290,6 +331,7 @@ impl Session {
         } = params;
         let known = self.processes.get_mut(&process_id);
         let status = match &known {
+            None if self.starting.has(&process_id) => WriteStatus::Starting,
             None => WriteStatus::UnknownProcess,
             Some(process) if !process.has_stdin => WriteStatus::StdinClosed,
             Some(_) => WriteStatus::Accepted,
@@ -350,7 +392,12 @@ impl Session {
         now: Time,
     ) {
         let code = shared.preset.terminated_code;
-        let running = self.runs(&params.process_id);
+        let cancels = shared.preset.terminate_cancels_start && self.starting.has(&params.process_id);
+        if cancels {
+            let place = self.place(shared);
+            self.starting.terminate(&params.process_id, &place, shared, now);
+        }
+        let running = cancels || self.runs(&params.process_id);
         self.with(&params.process_id, shared, |process, _, _| {
             process.kill(code, now)
         });

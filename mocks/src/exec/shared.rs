@@ -12,8 +12,9 @@ use super::bug::{ANSWER_DELAY, Bug};
 use super::news::News;
 use super::preset::{Dispatch, Preset};
 use super::session::{Place, SessionKey};
+use super::shuffle::Shuffle;
 use super::timers::{Key, Timers};
-use super::{Origin, Output};
+use super::{Delays, Origin, Output};
 
 /// One connection.
 #[derive(Debug)]
@@ -73,6 +74,9 @@ pub(super) struct Shared {
     pub(super) unblocked: Vec<ConnId>,
     pub(super) late_answers: VecDeque<LateAnswer>,
     pub(super) late_armed: Option<Time>,
+    pub(super) delays: Delays,
+    /// Notifications that others may overtake.
+    pub(super) shuffle: Shuffle,
     /// Kept for its memory; empty between uses.
     pub(super) says: Vec<Chunk>,
 }
@@ -108,10 +112,24 @@ impl Shared {
         }
     }
 
-    pub(super) fn notify(&mut self, conn: Option<ConnId>, notification: Notification) {
-        if let Some(conn) = conn {
-            self.send(conn, Message::Notification(notification), None);
+    pub(super) fn notify(&mut self, conn: Option<ConnId>, notification: Notification, now: Time) {
+        let Some(conn) = conn else { return };
+        let message = Message::Notification(notification);
+        if self.delays.shuffle.is_zero() {
+            self.send(conn, message, None);
+        } else {
+            let delays = self.delays;
+            self.shuffle.hold(conn, message, now, delays.shuffle);
+            self.shuffle.arm(&mut self.timers);
         }
+    }
+
+    /// Notifications have waited long enough. Those of a connection that is gone are dropped.
+    pub(super) fn on_shuffled(&mut self, now: Time) {
+        while let Some((conn, message)) = self.shuffle.next(now) {
+            self.send(conn, message, None);
+        }
+        self.shuffle.arm(&mut self.timers);
     }
 
     /// Answers a request on the connection on which it was asked.

@@ -14,6 +14,8 @@ pub(super) enum Key {
     Process(SessionKey, ProcessId),
     /// Answers that a planted bug holds back.
     Answers,
+    /// Notifications that others may overtake.
+    Shuffle,
     /// An answer to `initialize` that takes its time, or the next ping.
     Conn(ConnId),
     /// The end of a lease.

@@ -94,8 +94,14 @@ impl Stage {
         let mut config = Config::new(preset, Seed(1));
         let bug: Option<String> = case.try_take_arg("bug").map_err(text)?;
         config.bug = bug.map(|bug| bug.parse::<Bug>().map_err(text)).transpose()?;
-        if let Some(delay) = case.try_take_arg::<String>("initialize-delay").map_err(text)? {
-            config.initialize_delay = length::parse(&delay)?;
+        for (name, delay) in [
+            ("initialize-delay", &mut config.delays.initialize),
+            ("start-delay", &mut config.delays.start),
+            ("shuffle", &mut config.delays.shuffle),
+        ] {
+            if let Some(length) = case.try_take_arg::<String>(name).map_err(text)? {
+                *delay = length::parse(&length)?;
+            }
         }
         self.server = Some(ExecServer::new(config));
         Ok(())

@@ -5,14 +5,7 @@ use std::collections::BinaryHeap;
 
 use unplug_reconnect::time::Time;
 
-/// What is handled first at one moment. The script comes before what it aims at; deliveries come before deadlines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Class {
-    Script,
-    News,
-    Delivery,
-    Deadline,
-}
+use crate::worlds::net::Class;
 
 struct Queued<E> {
     at: Time,

@@ -7,14 +7,7 @@ use std::collections::BTreeMap;
 
 use unplug_reconnect::time::Time;
 
-/// What is handled first at one moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Class {
-    Script,
-    News,
-    Delivery,
-    Deadline,
-}
+use crate::worlds::net::Class;
 
 /// The place of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

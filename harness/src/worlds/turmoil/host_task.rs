@@ -10,12 +10,12 @@ use turmoil::net::{TcpListener, TcpStream};
 use unplug_reconnect::id::Purpose;
 
 use super::agenda::Key;
-use super::conn::Port;
+use super::carrier::{Begin, Letter, Shared};
+use super::line::Port;
 use super::port::Handle;
 use super::wire::Heard;
-use super::world::{Begin, Letter, Opened, Shared};
 use crate::fault::{Dir, Side};
-use crate::worlds::{End, Progress};
+use crate::worlds::net::{End, Opened, Progress};
 
 /// Where every server listens.
 const PORT: u16 = 80;
@@ -34,13 +34,13 @@ pub(super) async fn live(world: Shared, host: usize, listens: bool) -> turmoil::
         let listener = TcpListener::bind(("0.0.0.0", PORT)).await?;
         spawn_local(accept(Rc::clone(&world), listener));
     }
-    let bell = Rc::clone(&world.borrow().stations[host].bell);
+    let bell = Rc::clone(&world.borrow().carrier.desks[host].bell);
     loop {
-        let begins = std::mem::take(&mut world.borrow_mut().stations[host].begins);
+        let begins = std::mem::take(&mut world.borrow_mut().carrier.desks[host].begins);
         for begin in begins {
             spawn_local(connect(Rc::clone(&world), begin));
         }
-        let next = world.borrow_mut().next_letter(host);
+        let next = world.borrow_mut().carrier.next_letter(host);
         match next {
             Some((key, letter)) => open(&world, host, key, letter).await,
             None => bell.notified().await,
@@ -49,37 +49,40 @@ pub(super) async fn live(world: Shared, host: usize, listens: bool) -> turmoil::
 }
 
 async fn open(world: &Shared, host: usize, key: Key, letter: Letter) {
+    let mut opened = world.borrow_mut().open(host, key, letter);
     let mut tries = 0;
     loop {
-        let opened = world.borrow_mut().open(host, key, letter.clone());
         match opened {
             Opened::Done => break,
-            Opened::Unwritten { .. } if tries < TRIES => {
+            Opened::Unsent { conn, dir, version } if tries < TRIES => {
                 tries += 1;
                 sleep(Duration::from_millis(1)).await;
+                let mut world = world.borrow_mut();
+                world.clock(host, key.at);
+                opened = world.on_arrive(conn, dir, version);
             }
-            Opened::Unwritten { conn, dir } => {
+            Opened::Unsent { conn, dir, .. } => {
                 world.borrow_mut().skip(conn, dir);
                 break;
             }
             Opened::Bytes { conn, dir } => {
-                let patience = world.borrow().patience;
+                let patience = world.borrow().carrier.patience;
                 let heard = timeout(patience, hear(world, host, conn, dir)).await;
                 world.borrow_mut().land(conn, dir, heard.ok().flatten());
                 break;
             }
         }
     }
-    world.borrow_mut().stations[host].reading = None;
+    world.borrow_mut().carrier.desks[host].reading = None;
 }
 
 /// Waits for what the port makes of what has arrived.
 async fn hear(world: &Shared, host: usize, conn: usize, dir: Dir) -> Option<Heard> {
-    let bell = Rc::clone(&world.borrow().stations[host].bell);
+    let bell = Rc::clone(&world.borrow().carrier.desks[host].bell);
     loop {
         {
             let mut world = world.borrow_mut();
-            let endpoint = world.conns[conn].endpoint(dir.receiver());
+            let endpoint = world.conns[conn].line.endpoint(dir.receiver());
             let heard = endpoint.heard.pop_front();
             if heard.is_some() || endpoint.port == Port::Ended {
                 return heard;
@@ -109,7 +112,7 @@ async fn keep_server(world: Shared, mut stream: TcpStream) {
     let purpose = {
         let mut world = handle.world.borrow_mut();
         let conn = &mut world.conns[conn];
-        if conn.endpoint(Side::Client).ports != port || conn.end(Side::Server) != End::Open {
+        if conn.line.endpoint(Side::Client).ports != port || conn.end(Side::Server) != End::Open {
             return;
         }
         conn.id.purpose()
@@ -142,7 +145,7 @@ async fn connect(world: Shared, begin: Begin) {
         {
             let mut world = handle.world.borrow_mut();
             let conn = &mut world.conns[conn];
-            if conn.endpoint(Side::Client).ports != port || conn.end(Side::Client) != End::Open {
+            if conn.line.endpoint(Side::Client).ports != port || conn.end(Side::Client) != End::Open {
                 return;
             }
             if conn.progress != Progress::Connecting {

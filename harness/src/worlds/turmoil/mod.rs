@@ -10,25 +10,22 @@
 //! A tick of turmoil says when things are carried out. What is written down carries the moment at which it was to
 //! happen, so a history is as exact as the fast world's, and the order of events is the same.
 //!
-//! `world` holds what all hosts share, `turns` says whose turn it is, `host_task` is the loop around a host, `port` and
-//! `pipe` are the end of a connection, `conn` is the control block beside it, `dial`, `travel` and `deliver` move what
-//! is on its way, `sim` drives turmoil, and `faults` alone says what a fault does.
+//! `carrier` brings the network's parcels to bytes and back, `turns` says whose turn it is, `host_task` is the loop
+//! around a host, `port` and `pipe` are the end of a connection, `line` is the control block beside it, `wire` is what
+//! stands on it, and `sim` drives turmoil. Only `crash` and `bounce` use verbs of turmoil's own, after all links to the
+//! host are cut: turmoil would let a dying host say goodbye.
 
 mod agenda;
-mod conn;
-mod deliver;
-mod dial;
-mod faults;
+mod carrier;
 mod host_task;
+mod line;
 mod pipe;
 mod port;
 mod sim;
 #[cfg(test)]
 mod tests;
-mod travel;
 mod turns;
 mod wire;
-mod world;
 
 use unplug_reconnect::seed::Seed;
 

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use turmoil::net::TcpStream;
 use unplug_reconnect::seed::{Rng, Seed};
 
-use super::world::Shared;
+use super::carrier::Shared;
 use crate::fault::Side;
 
 /// No segment has more bytes than Ethernet lets through.
@@ -57,14 +57,14 @@ impl AsyncRead for Pipe {
         let dir = this.side.sends().back();
         let room = {
             let mut world = this.world.borrow_mut();
-            let conn = &mut world.conns[this.conn];
-            if let Some(why) = conn.endpoint(this.side).broken {
+            let line = &mut world.conns[this.conn].line;
+            if let Some(why) = line.endpoint(this.side).broken {
                 return Poll::Ready(Err(why.into()));
             }
-            let flow = conn.flow_mut(dir);
-            flow.reader = Some(cx.waker().clone());
-            match flow.allowed - flow.taken {
-                0 if flow.eof => return Poll::Ready(Ok(())),
+            let stream = line.stream_mut(dir);
+            stream.reader = Some(cx.waker().clone());
+            match stream.allowed - stream.taken {
+                0 if stream.eof => return Poll::Ready(Ok(())),
                 0 => return Poll::Pending,
                 room => usize::try_from(room).unwrap_or(usize::MAX).min(buf.remaining()),
             }
@@ -77,7 +77,10 @@ impl AsyncRead for Pipe {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
         buf.put_slice(chunk.filled());
-        this.world.borrow_mut().conns[this.conn].flow_mut(dir).taken += chunk.filled().len() as u64;
+        this.world.borrow_mut().conns[this.conn]
+            .line
+            .stream_mut(dir)
+            .taken += chunk.filled().len() as u64;
         Poll::Ready(Ok(()))
     }
 }
@@ -88,22 +91,21 @@ impl AsyncWrite for Pipe {
         let dir = this.side.sends();
         {
             let mut world = this.world.borrow_mut();
-            let conn = &mut world.conns[this.conn];
-            let broken = conn.endpoint(this.side).broken;
-            let flow = conn.flow_mut(dir);
-            if flow.writing.is_none() {
+            let line = &mut world.conns[this.conn].line;
+            let broken = line.endpoint(this.side).broken;
+            let stream = line.stream_mut(dir);
+            if stream.writing.is_none() {
                 // What belongs to no parcel was dropped on its way; what the host sent before the end is on its way.
                 return Poll::Ready(broken.map_or(Ok(bytes.len()), |why| Err(why.into())));
             }
-            flow.written += bytes.len() as u64;
+            stream.written += bytes.len() as u64;
         }
         this.transmit(bytes, cx);
         Poll::Ready(Ok(bytes.len()))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut world = self.world.borrow_mut();
-        world.conns[self.conn].flow_mut(self.side.sends()).complete();
+        self.world.borrow_mut().complete(self.conn, self.side.sends());
         Poll::Ready(Ok(()))
     }
 

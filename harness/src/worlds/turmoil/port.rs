@@ -23,12 +23,12 @@ use tokio_tungstenite::tungstenite::handshake::server::{
 use tokio_tungstenite::{WebSocketStream, accept_hdr_async, client_async};
 use turmoil::net::TcpStream;
 
-use super::conn::Port;
+use super::carrier::Shared;
+use super::line::Port;
 use super::pipe::Pipe;
 use super::wire::{Heard, Item, PLAIN_URL, close_frame, connect_reply, connect_request};
-use super::world::Shared;
 use crate::fault::Side;
-use crate::worlds::End;
+use crate::worlds::net::End;
 
 /// One end of one connection, as its port holds it.
 #[derive(Clone)]
@@ -49,7 +49,7 @@ enum Todo {
 impl Handle {
     pub(super) fn bell(&self) -> Rc<Notify> {
         let mut world = self.world.borrow_mut();
-        Rc::clone(&world.conns[self.conn].endpoint(self.side).bell)
+        Rc::clone(&world.conns[self.conn].line.endpoint(self.side).bell)
     }
 
     pub(super) fn pipe(&self, stream: TcpStream) -> Pipe {
@@ -63,20 +63,21 @@ impl Handle {
 
     pub(super) fn set(&self, port: Port) {
         let mut world = self.world.borrow_mut();
-        world.conns[self.conn].endpoint(self.side).port = port;
+        world.conns[self.conn].line.endpoint(self.side).port = port;
         let host = world.conns[self.conn].host(self.side);
-        world.stations[host].bell.notify_one();
+        world.carrier.desks[host].bell.notify_one();
     }
 
     /// What comes next: what is queued goes before what has arrived.
     fn todo(&self) -> Todo {
         let mut world = self.world.borrow_mut();
         let conn = &mut world.conns[self.conn];
-        let readable = conn.flow(self.side.sends().back()).is_readable();
-        let endpoint = conn.endpoint(self.side);
+        let gone = conn.end(self.side) == End::Gone;
+        let readable = conn.line.stream_mut(self.side.sends().back()).is_readable();
+        let endpoint = conn.line.endpoint(self.side);
         match endpoint.items.pop_front() {
             Some((item, parcel)) => Todo::Write(item, parcel),
-            None if endpoint.end == End::Gone => Todo::Stop,
+            None if gone => Todo::Stop,
             None if readable => Todo::Read,
             None => Todo::Wait,
         }
@@ -85,7 +86,7 @@ impl Handle {
     /// From here on, what the library writes belongs to this parcel.
     fn begin(&self, parcel: Option<u64>) {
         let mut world = self.world.borrow_mut();
-        world.conns[self.conn].flow_mut(self.side.sends()).writing = parcel;
+        world.conns[self.conn].line.stream_mut(self.side.sends()).writing = parcel;
     }
 
     /// The next thing that the host has queued.
@@ -102,7 +103,12 @@ impl Handle {
 
     /// The host has given this end up.
     async fn gone(&self) {
-        let knell = Rc::clone(&self.world.borrow_mut().conns[self.conn].endpoint(self.side).knell);
+        let knell = Rc::clone(
+            &self.world.borrow_mut().conns[self.conn]
+                .line
+                .endpoint(self.side)
+                .knell,
+        );
         while self.world.borrow().conns[self.conn].end(self.side) == End::Open {
             knell.notified().await;
         }
@@ -148,7 +154,7 @@ impl Handle {
             let url = format!("wss://{}{}", host.unwrap_or_default(), request.uri());
             Arc::from(url)
         });
-        let status = self.world.borrow_mut().on_upgrade(self.conn, url);
+        let status = self.world.borrow_mut().answer_library(self.conn, url);
         self.hear(Heard::Upgrade);
         match status {
             // Without an answer there is no parcel, and the pipe swallows what the library writes.

@@ -8,8 +8,9 @@ use turmoil::{Builder, Sim};
 use unplug_reconnect::seed::Seed;
 use unplug_reconnect::time::Time;
 
+use super::carrier::{Shared, Tcp, Verb, World};
 use super::host_task::{live, name};
-use super::world::{Shared, Verb, World};
+
 use crate::fault::Fault;
 use crate::plan::{Action, HostKind, Plan};
 use crate::worlds::Run;
@@ -62,7 +63,8 @@ fn network(plan: &Plan, seed: Seed) -> Sim<'static> {
 pub(super) fn run(plan: &Plan, seed: Seed) -> Run {
     let mut sim = network(plan, seed);
     let patience = latency(plan) * 2 + tick(plan) * PATIENCE;
-    let world = Rc::new(RefCell::new(World::new(Rc::new(plan.clone()), seed, patience)));
+    let tcp = Tcp::new(plan.hosts.len(), patience);
+    let world = Rc::new(RefCell::new(World::new(Rc::new(plan.clone()), seed, tcp)));
     for (host, plan) in plan.hosts.iter().enumerate() {
         let listens = match plan.kind {
             HostKind::Script => continue,
@@ -75,9 +77,17 @@ pub(super) fn run(plan: &Plan, seed: Seed) -> Run {
     drive(&mut sim, &world, plan.until);
     drop(sim);
     match Rc::try_unwrap(world) {
-        Ok(world) => world.into_inner().finish(),
+        Ok(world) => finish(world.into_inner()),
         Err(_) => unreachable!("no host outlives its simulation"),
     }
+}
+
+/// Within a tick one host after another writes; what they write carries its moment.
+fn finish(world: World) -> Run {
+    let runaway = world.carrier.runaway();
+    let mut run = world.finish(runaway);
+    run.history.entries.sort_by_key(|entry| entry.t);
+    run
 }
 
 fn drive(sim: &mut Sim<'_>, world: &Shared, until: Time) {
@@ -85,7 +95,7 @@ fn drive(sim: &mut Sim<'_>, world: &Shared, until: Time) {
     loop {
         let now = Time::ZERO + sim.elapsed();
         world.borrow_mut().advance(now);
-        let verbs = std::mem::take(&mut world.borrow_mut().verbs);
+        let verbs = std::mem::take(&mut world.borrow_mut().carrier.verbs);
         for verb in verbs {
             match verb {
                 Verb::Crash(host) => sim.crash(name(host)),
@@ -93,9 +103,9 @@ fn drive(sim: &mut Sim<'_>, world: &Shared, until: Time) {
             }
         }
         sim.step().expect("hosts do not end by themselves");
-        let world = world.borrow();
+        let carrier = &world.borrow().carrier;
         lag += u32::from(until <= now);
-        if (until <= now && world.is_through(until)) || LAG < lag || world.runaway().is_some() {
+        if (until <= now && carrier.is_through(until)) || LAG < lag || carrier.runaway().is_some() {
             return;
         }
     }

@@ -9,11 +9,13 @@ use std::time::Duration;
 use strum::VariantArray as _;
 
 use crate::fault::{Fault, FaultKind};
+use crate::history::Event;
 use crate::plan::{Action, Plan};
 use crate::worlds::{Run, fast, turmoil};
 use crate::{presets, scenario};
 use unplug_reconnect::seed::Seed;
 use unplug_reconnect::time::Time;
+use unplug_reconnect::wire::exec::Chunk;
 
 const SEED: Seed = Seed(7);
 
@@ -289,4 +291,27 @@ when  = { method = "process/write", dir = "c2s", nth = 1, edge = "half" }
 fault = { partition = { for = "800ms" } }
 "#;
     agree("half a frame", &plan("0.142", step), Duration::ZERO);
+}
+
+#[test]
+fn the_end_of_one_fault_is_not_the_end_of_another() {
+    for fault in [
+        r#"{ partition = { for = "LENGTH" } }"#,
+        r#"{ partition_one_way = { dir = "c2s", for = "LENGTH" } }"#,
+        r#"{ slow_reader = { host = "executor", bytes_per_second = 0, for = "LENGTH" } }"#,
+    ] {
+        let (long, short) = (fault.replace("LENGTH", "6s"), fault.replace("LENGTH", "1s"));
+        let step = |at: &str, fault: &str| format!("\n[[step]]\nat = \"{at}\"\nfault = {fault}\n");
+        let plan = plan("0.142", &(step("500ms", &long) + &step("1500ms", &short)));
+        let run = fast::run(&plan, SEED);
+        let applied = run.history.entries.iter().find(
+            |entry| matches!(&entry.event, Event::Stdin { chunk, .. } if chunk == &Chunk::from("ls\n")),
+        );
+        let heals = Time::ZERO + Duration::from_millis(6500);
+        assert!(
+            applied.is_some_and(|entry| heals <= entry.t),
+            "{long}: {applied:?}"
+        );
+        agree(&long, &plan, Duration::ZERO);
+    }
 }

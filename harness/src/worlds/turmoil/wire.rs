@@ -13,6 +13,7 @@ use unplug_mocks::issuer::Body;
 use unplug_reconnect::wire::registry::{ErrorBody, ErrorReply};
 
 use crate::host::Payload;
+use crate::worlds::net::Load;
 
 /// Where the issuer takes requests.
 pub(super) const CONNECT_PATH: &str = "/cloud/environment/env-1/connect";
@@ -70,8 +71,21 @@ pub(super) enum Heard {
 }
 
 impl Item {
-    /// What carries this payload.
-    pub(super) fn of(payload: &Payload) -> Self {
+    /// What carries this load.
+    pub(super) fn of(load: &Load) -> Self {
+        match load {
+            Load::Upgrade(_) => Self::Upgrade,
+            Load::Answer(status) => Self::Answer(*status),
+            Load::Frame { payload, .. } => Self::carrying(payload),
+            Load::Close { code, reason } => Self::Close {
+                code: *code,
+                reason: reason.clone(),
+            },
+            Load::Fin => Self::Fin,
+        }
+    }
+
+    fn carrying(payload: &Payload) -> Self {
         match payload {
             Payload::Message(message) => Self::Text(message.encode()),
             Payload::Text(text) => Self::Text(text.clone()),
@@ -111,14 +125,6 @@ impl Item {
             Self::Upgrade => 2 * HEAD,
             Self::Answer(_) => HEAD,
             Self::Fin => 0,
-        }
-    }
-
-    /// Whether it is a frame: handshakes and HTTP have no second copy that a library would take.
-    pub(super) const fn is_frame(&self) -> bool {
-        match self {
-            Self::Text(_) | Self::Ping | Self::Pong | Self::Close { .. } => true,
-            Self::Upgrade | Self::Answer(_) | Self::Request(_) | Self::Reply { .. } | Self::Fin => false,
         }
     }
 

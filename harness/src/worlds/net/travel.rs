@@ -1,7 +1,6 @@
-//! How messages travel in the turmoil world: sent, delayed, lost and sent again, allowed to be read.
+//! How things travel: sent, delayed, lost and sent again, until they arrive.
 //!
-//! turmoil carries the bytes and never loses any. What a network does to them is done here: bytes that are late or lost
-//! have arrived at the receiving end of turmoil's stream, and the receiver's pipe does not hand them out.
+//! Bytes within a direction never reorder; a loss is a delay, as TCP makes it one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,16 +9,14 @@ use unplug_reconnect::id::ConnId;
 use unplug_reconnect::time::Time;
 use unplug_reconnect::transport::CloseReason;
 
-use super::agenda::Class;
-use super::conn::{Cargo, Conn, Parcel};
-use super::wire::Item;
-use super::world::{Errand, Letter, Opened, Over, World};
-use crate::fault::{Dir, Side};
+use super::conn::{Conn, End, Load, Parcel};
+use super::tcp::{WINDOW, retransmission, transfer};
+use super::{Carrier, Class, Ev, Net, Opened, Over};
+use crate::fault::Dir;
 use crate::history::{Event, Frame, Kind};
-use crate::host::Payload;
+use crate::host::{Input, Payload};
 use crate::plan::Edge;
 use crate::stage::Moment;
-use crate::worlds::{End, retransmission, transfer};
 
 /// What a fault does to the one frame at its anchor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,15 +28,11 @@ pub(super) enum Fate {
     Tear(u64),
 }
 
-impl World {
+impl<C: Carrier> Net<C> {
     /// A host sends a frame.
     pub(super) fn send(&mut self, host: usize, id: ConnId, frame: Arc<Frame>, payload: Payload) {
         let Some(&conn) = self.by_id.get(&id) else { return };
-        let side = if self.conns[conn].client == host {
-            Side::Client
-        } else {
-            Side::Server
-        };
+        let side = self.side(conn, host);
         if self.conns[conn].end(side) != End::Open {
             return;
         }
@@ -59,24 +52,27 @@ impl World {
         if self.conns[conn].flow(dir).cut {
             // Behind an end that a fault made up nothing is acknowledged: if the host is not told, TCP gives up.
             let at = self.now + self.paths[&self.conns[conn].client].quality.tcp_timeout;
-            self.post_end(at, Class::News, conn, side, Over::Closed(CloseReason::TcpTimeout));
+            let end = Over::Closed(CloseReason::TcpTimeout);
+            self.schedule(at, Class::News, Ev::Told { conn, side, end });
         }
-        let item = Item::of(&payload);
-        self.ship_to_its_fate(conn, dir, Cargo::Frame(frame), item);
+        self.ship_to_its_fate(conn, dir, Load::Frame { frame, payload });
         self.check_window(conn, dir);
     }
 
-    /// Puts the message at whose anchor a fault may just have struck on its way.
-    pub(super) fn ship_to_its_fate(&mut self, conn: usize, dir: Dir, cargo: Cargo, item: Item) {
+    /// Puts what stands at an anchor where a fault may just have struck on its way.
+    pub(super) fn ship_to_its_fate(&mut self, conn: usize, dir: Dir, load: Load) {
         match std::mem::replace(&mut self.fate, Fate::Pass) {
-            Fate::Drop => self.drop_item(conn, dir.sender(), item),
-            Fate::Duplicate if item.is_frame() => {
-                self.ship(conn, dir, cargo.clone(), item.clone());
-                self.ship(conn, dir, cargo, item);
+            Fate::Drop => {
+                let (packed, _) = C::pack(&load, dir);
+                C::forgo(&mut self.conns[conn].line, dir, packed);
             }
-            Fate::Pass | Fate::Duplicate => self.ship(conn, dir, cargo, item),
+            Fate::Duplicate if load.has_copies() => {
+                self.ship(conn, dir, load.clone());
+                self.ship(conn, dir, load);
+            }
+            Fate::Pass | Fate::Duplicate => self.ship(conn, dir, load),
             Fate::Tear(bytes) => {
-                self.ship(conn, dir, cargo, item);
+                self.ship(conn, dir, load);
                 let flow = self.conns[conn].flow_mut(dir);
                 if let Some(parcel) = flow.queue.back_mut() {
                     parcel.torn = Some(bytes);
@@ -86,6 +82,7 @@ impl World {
         }
     }
 
+    /// A moment of a frame: a step of the script may have waited for it.
     pub(super) fn note(&mut self, conn: usize, dir: Dir, frame: &Frame, edge: Edge) {
         let Conn { client, id, .. } = self.conns[conn];
         self.stage.moment(
@@ -101,36 +98,12 @@ impl World {
         self.play();
     }
 
-    /// Puts a message on its way and tells the sender's port to write it.
-    pub(super) fn ship(&mut self, conn: usize, dir: Dir, cargo: Cargo, item: Item) {
-        let bytes = item.size(dir == Dir::C2s);
-        let Some(parcel) = self.enqueue(conn, dir, cargo, bytes) else {
-            return;
-        };
-        if let Item::Answer(status) = item {
-            self.conns[conn].answered = Some(status);
-            self.conns[conn].flow_mut(dir).writing = Some(parcel);
-        } else {
-            let endpoint = self.conns[conn].endpoint(dir.sender());
-            endpoint.items.push_back((item, Some(parcel)));
-            endpoint.bell.notify_one();
-        }
-    }
-
-    /// A frame that never arrives: the library must still be rid of the pong that it has ready.
-    fn drop_item(&mut self, conn: usize, side: Side, item: Item) {
-        if matches!(item, Item::Pong) {
-            let endpoint = self.conns[conn].endpoint(side);
-            endpoint.items.push_back((item, None));
-            endpoint.bell.notify_one();
-        }
-    }
-
-    /// Puts the parcel of a message on its way.
-    fn enqueue(&mut self, conn: usize, dir: Dir, cargo: Cargo, bytes: usize) -> Option<u64> {
+    /// Puts something on its way.
+    pub(super) fn ship(&mut self, conn: usize, dir: Dir, load: Load) {
         if self.conns[conn].flow(dir).cut {
-            return None;
+            return;
         }
+        let (packed, bytes) = C::pack(&load, dir);
         let latency = self.latency(conn) + self.jitter(conn, dir);
         let bandwidth = self.paths[&self.conns[conn].client].quality.bandwidth;
         let now = self.now;
@@ -141,23 +114,24 @@ impl World {
         flow.last_due = due;
         flow.sends += 1;
         flow.bytes += bytes;
-        flow.cut = matches!(cargo, Cargo::Fin | Cargo::CloseFrame(_));
+        flow.cut = matches!(load, Load::Fin | Load::Close { .. });
         let id = flow.sends;
         flow.queue.push_back(Parcel {
             id,
-            cargo,
+            load,
+            tag: C::Tag::default(),
             bytes,
-            wire: None,
             first_sent: now,
             sent: now,
             due,
             buffered: false,
             torn: None,
         });
-        if flow.queue.len() == 1 {
+        let alone = flow.queue.len() == 1;
+        C::send(&mut self.conns[conn].line, dir, id, packed);
+        if alone {
             self.plan_arrival(conn, dir);
         }
-        Some(id)
     }
 
     pub(super) fn latency(&self, conn: usize) -> Duration {
@@ -184,23 +158,17 @@ impl World {
         let version = flow.version;
         if let Some(head) = flow.queue.front() {
             let at = head.due.max(now);
-            self.post_arrival(at, conn, dir, version);
+            self.schedule(at, Class::Delivery, Ev::Arrive { conn, dir, version });
         }
     }
 
-    fn post_arrival(&mut self, at: Time, conn: usize, dir: Dir, version: u32) {
-        let host = self.conns[conn].host(dir.receiver());
-        let letter = Letter::Arrive { conn, dir, version };
-        self.post(at, Class::Delivery, host, letter);
-    }
-
-    pub(super) fn on_arrive(&mut self, conn: usize, dir: Dir, version: u32) -> Opened {
+    /// The head of a flow arrives, unless something is in its way.
+    pub(in crate::worlds) fn on_arrive(&mut self, conn: usize, dir: Dir, version: u32) -> Opened {
         let flow = self.conns[conn].flow(dir);
         let Some(head) = flow.queue.front().filter(|_| flow.version == version) else {
             return Opened::Done;
         };
-        let (sent, buffered) = (head.sent, head.buffered);
-        let unwritten = head.wire.is_none() && !matches!(head.cargo, Cargo::Fin);
+        let (sent, buffered, is_sent) = (head.sent, head.buffered, C::is_sent(head));
         let side = dir.receiver();
         let host = self.conns[conn].host(side);
         if self.is_lost(conn, dir, sent) && !buffered {
@@ -209,11 +177,11 @@ impl World {
             self.on_dead_socket(conn, dir);
         } else if self.now < self.stations[host].stalled_until {
             let at = self.stations[host].stalled_until;
-            self.post_arrival(at, conn, dir, version);
-        } else if unwritten {
-            return Opened::Unwritten { conn, dir };
+            self.schedule(at, Class::Delivery, Ev::Arrive { conn, dir, version });
+        } else if !is_sent {
+            return Opened::Unsent { conn, dir, version };
         } else if self.is_read(conn, dir, host) {
-            return self.hand_over(conn, dir);
+            return self.receive(conn, dir);
         }
         Opened::Done
     }
@@ -261,18 +229,18 @@ impl World {
         flow.parked = true;
         let Some(head) = flow.queue.front() else { return };
         let first_sent = head.first_sent;
-        let errand = Errand::TcpTimeout {
+        let event = Ev::TcpTimeout {
             conn,
             dir,
             first_sent,
         };
-        self.plan(first_sent + timeout, Class::News, errand);
+        self.schedule(first_sent + timeout, Class::News, event);
         self.try_again(conn, dir);
     }
 
     /// If nothing keeps the head of a parked flow from arriving any more, plans its retransmission.
     fn try_again(&mut self, conn: usize, dir: Dir) {
-        let Conn { client, .. } = self.conns[conn];
+        let client = self.conns[conn].client;
         let host = self.conns[conn].host(dir.receiver());
         let flow = self.conns[conn].flow(dir);
         if !flow.parked
@@ -310,21 +278,21 @@ impl World {
         let head = flow.queue.front();
         if flow.parked && head.is_some_and(|head| head.first_sent == first_sent) {
             self.discard(conn, dir);
-            let end = Over::Closed(CloseReason::TcpTimeout);
-            self.post_end(self.now, Class::News, conn, dir.sender(), end);
+            let (side, end) = (dir.sender(), Over::Closed(CloseReason::TcpTimeout));
+            self.schedule(self.now, Class::News, Ev::Told { conn, side, end });
         }
     }
 
-    /// What arrives where no socket is, is answered with a reset, or with silence.
+    /// What arrives where no socket is, is answered with a reset.
     fn on_dead_socket(&mut self, conn: usize, dir: Dir) {
         self.discard(conn, dir);
         let at = self.now + self.latency(conn);
-        let end = Over::Closed(CloseReason::Reset);
-        self.post_end(at, Class::Delivery, conn, dir.sender(), end);
+        let (side, end) = (dir.sender(), Over::Closed(CloseReason::Reset));
+        self.schedule(at, Class::Delivery, Ev::Told { conn, side, end });
     }
 
-    /// The sender's library never wrote the head of a flow, so it does not arrive.
-    pub(super) fn skip(&mut self, conn: usize, dir: Dir) {
+    /// The head of a flow never gets in, so it does not arrive.
+    pub(in crate::worlds) fn skip(&mut self, conn: usize, dir: Dir) {
         let flow = self.conns[conn].flow_mut(dir);
         if let Some(parcel) = flow.queue.pop_front() {
             flow.bytes = flow.bytes.saturating_sub(parcel.bytes);
@@ -340,6 +308,27 @@ impl World {
         flow.cut = true;
         flow.parked = false;
         flow.version += 1;
-        self.conns[conn].endpoint(dir.sender()).items.clear();
+        C::clear(&mut self.conns[conn].line, dir);
+    }
+
+    /// Tells a sender when its peer's window closes and opens.
+    pub(super) fn check_window(&mut self, conn: usize, dir: Dir) {
+        let flow = self.conns[conn].flow_mut(dir);
+        let (full, empty) = (WINDOW < flow.bytes, flow.bytes * 2 <= WINDOW);
+        let turned = (!flow.congested && full) || (flow.congested && empty);
+        if !turned {
+            return;
+        }
+        flow.congested = full;
+        let (side, id) = (dir.sender(), self.conns[conn].id);
+        let input = if full {
+            Input::Congested(id)
+        } else {
+            Input::Writable(id)
+        };
+        if self.conns[conn].is_told(side) {
+            let host = self.conns[conn].host(side);
+            self.tell_at(self.now, Class::News, host, input);
+        }
     }
 }

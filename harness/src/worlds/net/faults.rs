@@ -1,27 +1,23 @@
-//! What faults do in the turmoil world. Nothing else here knows a fault by name.
+//! What faults do to hosts, links and connections. Nothing else in any world knows a fault by name.
 //!
-//! A fault works on the control blocks that both ends of a connection share, so it takes effect at once, at exactly the
-//! moment of its anchor. Only `crash` and `bounce` use verbs of turmoil's own, after all links to the host are cut.
+//! A fault takes effect at once, at exactly the moment of its anchor.
 
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use unplug_reconnect::id::Purpose;
+use unplug_reconnect::id::{ProcessId, Purpose};
 use unplug_reconnect::time::Time;
 use unplug_reconnect::transport::CloseReason;
 
-use super::agenda::Class;
-use super::conn::Cargo;
+use super::conn::{End, Load};
 use super::travel::Fate;
-use super::wire::Item;
-use super::world::{Errand, Letter, Over, Path, Station, Verb, World};
+use super::{Carrier, Class, Ev, Net, Over, Path, Station};
 use crate::fault::{Address, Dir, Fault, Side};
 use crate::history::{Event, Kind};
-use crate::host::{Host, Input, bare_frame};
+use crate::host::{Host, Input, Payload, bare_frame};
 use crate::plan::HostKind;
 use crate::stage::SCRIPT;
-use crate::worlds::{End, told};
 
 /// Whom a fault is aimed at, where it does not say itself.
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +34,19 @@ pub(super) struct Active {
     over: bool,
 }
 
-impl World {
+impl Active {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "no other fault silences a link")]
+    fn silences(&self, client: usize, dir: Dir) -> bool {
+        let silent = match &self.fault {
+            Fault::Partition { .. } => true,
+            Fault::PartitionOneWay { dir: silent, .. } => *silent == dir,
+            _ => false,
+        };
+        silent && !self.over && self.aim.client.is_none_or(|aimed| aimed == client)
+    }
+}
+
+impl<C: Carrier> Net<C> {
     /// A fault takes effect.
     pub(super) fn strike(&mut self, fault: &Fault, aim: Aim) {
         match fault {
@@ -61,12 +69,12 @@ impl World {
             }),
             Fault::Reset => self.each_conn(aim, Self::reset),
             Fault::Close => self.each_conn(aim, |world, conn| {
-                world.ship(conn, Dir::C2s, Cargo::Fin, Item::Fin);
-                world.ship(conn, Dir::S2c, Cargo::Fin, Item::Fin);
+                world.ship(conn, Dir::C2s, Load::Fin);
+                world.ship(conn, Dir::S2c, Load::Fin);
             }),
             Fault::HalfClose { side } => {
                 self.each_conn(aim, |world, conn| {
-                    world.ship(conn, side.sends(), Cargo::Fin, Item::Fin);
+                    world.ship(conn, side.sends(), Load::Fin);
                 });
             }
             Fault::HalfOpen { told } => self.each_conn(aim, |world, conn| world.half_open(conn, *told)),
@@ -76,16 +84,12 @@ impl World {
                 from: side,
             } => self.each_conn(aim, |world, conn| {
                 let (code, reason) = (*code, reason.clone());
-                world.ship(
-                    conn,
-                    side.sends(),
-                    Cargo::CloseFrame(code),
-                    Item::Close { code, reason },
-                );
+                world.ship(conn, side.sends(), Load::Close { code, reason });
             }),
             Fault::Garbage { dir, text } => self.each_conn(aim, |world, conn| {
                 let frame = Arc::new(bare_frame(Kind::Garbage, "garbage"));
-                world.ship(conn, *dir, Cargo::Frame(frame), Item::Text(text.clone()));
+                let payload = Payload::Text(text.clone());
+                world.ship(conn, *dir, Load::Frame { frame, payload });
             }),
             Fault::CutFrame { bytes } => self.fate = Fate::Tear(*bytes),
             Fault::DropFrame => self.fate = Fate::Drop,
@@ -167,25 +171,30 @@ impl World {
     #[expect(clippy::wildcard_enum_match_arm, reason = "what does not last has no end")]
     pub(super) fn heal(&mut self, index: usize) {
         let Active {
-            fault,
-            aim,
-            since,
-            over,
+            fault, since, over, ..
         } = &mut self.faults[index];
         if std::mem::replace(over, true) {
             return;
         }
-        let (fault, aim, after) = (fault.clone(), *aim, self.now.since(*since));
+        let (fault, after) = (fault.clone(), self.now.since(*since));
         match &fault {
-            Fault::Partition { .. } => self.each_path(aim, |path| path.silent = [false; 2]),
-            Fault::PartitionOneWay { dir, .. } => {
-                self.each_path(aim, |path| path.silent[*dir as usize] = false)
+            Fault::Partition { .. } | Fault::PartitionOneWay { .. } => self.end_silence(),
+            Fault::LinkDown { host, .. } => {
+                self.station(host).link_down = self.lasts_still(
+                    |other| matches!(other, Fault::LinkDown { host: there, .. } if there == host),
+                );
             }
-            Fault::LinkDown { host, .. } => self.station(host).link_down = false,
-            Fault::Refuse { host, .. } => self.station(host).refuses = false,
-            Fault::ConnectHang { host, .. } => self.station(host).hangs = false,
+            Fault::Refuse { host, .. } => {
+                self.station(host).refuses = self
+                    .lasts_still(|other| matches!(other, Fault::Refuse { host: there, .. } if there == host));
+            }
+            Fault::ConnectHang { host, .. } => {
+                self.station(host).hangs = self.lasts_still(
+                    |other| matches!(other, Fault::ConnectHang { host: there, .. } if there == host),
+                );
+            }
             Fault::SlowReader { host, .. } => {
-                self.station(host).reads = None;
+                self.station(host).reads = self.reading_rate(host);
                 self.read_on(self.index(host));
             }
             Fault::Bounce { host, .. } => self.restart(host),
@@ -226,8 +235,42 @@ impl World {
         });
         if let Some(length) = length {
             let fault = self.faults.len() - 1;
-            self.plan(self.now + length, Class::News, Errand::Heal { fault });
+            self.schedule(self.now + length, Class::News, Ev::Heal { fault });
         }
+    }
+
+    /// What other silences of the same links last goes on.
+    fn end_silence(&mut self) {
+        for (client, path) in &mut self.paths {
+            for dir in [Dir::C2s, Dir::S2c] {
+                path.silent[dir as usize] = self.faults.iter().any(|active| active.silences(*client, dir));
+            }
+        }
+    }
+
+    /// Whether such a fault still lasts.
+    fn lasts_still(&self, is_such: impl Fn(&Fault) -> bool) -> bool {
+        self.faults
+            .iter()
+            .any(|active| !active.over && is_such(&active.fault))
+    }
+
+    /// How fast a host reads, as the last of the faults says that still last.
+    fn reading_rate(&self, host: &str) -> Option<u64> {
+        self.faults.iter().rev().find_map(|active| {
+            if let Fault::SlowReader {
+                host: slow,
+                bytes_per_second,
+                ..
+            } = &active.fault
+                && slow == host
+                && !active.over
+            {
+                Some(*bytes_per_second)
+            } else {
+                None
+            }
+        })
     }
 
     fn silence(&mut self, aim: Aim, dirs: &[Dir]) {
@@ -256,6 +299,14 @@ impl World {
         }
     }
 
+    /// Both ends learn at once that their connection is over; what was on its way is lost.
+    pub(super) fn reset(&mut self, conn: usize) {
+        self.discard(conn, Dir::C2s);
+        self.discard(conn, Dir::S2c);
+        self.tell_end(conn, Side::Client, CloseReason::Reset);
+        self.tell_end(conn, Side::Server, CloseReason::Reset);
+    }
+
     fn half_open(&mut self, conn: usize, told: Side) {
         self.discard(conn, told.sends());
         self.swallow(conn, told.other().sends());
@@ -268,10 +319,11 @@ impl World {
     }
 
     fn tell_end(&mut self, conn: usize, side: Side, why: CloseReason) {
-        self.post_end(self.now, Class::News, conn, side, Over::Closed(why));
+        let end = Over::Closed(why);
+        self.schedule(self.now, Class::News, Ev::Told { conn, side, end });
     }
 
-    /// The links are cut first: turmoil would let a dying host say goodbye.
+    /// A crash says no goodbye: the links are cut first.
     fn crash(&mut self, host: &str) {
         let index = self.index(host);
         for conn in &mut self.conns {
@@ -286,17 +338,25 @@ impl World {
         let station = &mut self.stations[index];
         station.alive = false;
         station.wake_at = None;
-        station.reading = None;
-        station.begins.clear();
-        self.redirect(index);
-        self.verbs.push(Verb::Crash(index));
+        self.carrier.crash(index);
     }
 
     fn restart(&mut self, host: &str) {
         let index = self.index(host);
         self.stations[index].host = Host::new(&self.plan, index, self.seed.of("restart"));
         self.stations[index].alive = true;
-        self.verbs.push(Verb::Bounce(index));
+        self.carrier.restart(index);
+    }
+
+    /// A reader goes on reading: what lies in its buffers is delivered.
+    fn read_on(&mut self, host: usize) {
+        for conn in 0..self.conns.len() {
+            for dir in [Dir::C2s, Dir::S2c] {
+                if self.conns[conn].host(dir.receiver()) == host {
+                    self.plan_arrival(conn, dir);
+                }
+            }
+        }
     }
 
     /// Tells everyone who honours the URLs of an issuer.
@@ -304,14 +364,14 @@ impl World {
         let plan = Rc::clone(&self.plan);
         for (host, plan) in plan.hosts.iter().enumerate() {
             if matches!(plan.kind, HostKind::Exec { issuer: Some(issuer), .. } if issuer == signer) {
-                self.post(self.now, Class::News, host, Letter::Input(input.clone()));
+                self.tell_at(self.now, Class::News, host, input.clone());
             }
         }
     }
 
     fn tell_soon(&mut self, host: &str, input: Input) {
         let host = self.index(host);
-        self.post(self.now, Class::News, host, Letter::Input(input));
+        self.tell_at(self.now, Class::News, host, input);
     }
 
     /// The connections that a fault is aimed at: the one of its anchor, or those that are open.
@@ -343,5 +403,63 @@ impl World {
 
     fn index(&self, host: &str) -> usize {
         self.plan.host(host).expect("a plan names only hosts that it has")
+    }
+}
+
+/// What a fault has a host learn by itself, whatever its network does: which host, and what.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "all others are the business of a network"
+)]
+fn told(fault: &Fault) -> Option<(&str, Input)> {
+    let process = |name: &str| ProcessId::from(name);
+    let nanos = |length: &Option<Duration>| length.map_or(0, |length| length.as_nanos().cast_signed());
+    match fault {
+        Fault::ExpireUrl { issuer } => Some((issuer, Input::ExpireUrls)),
+        Fault::Revoke { issuer } => Some((issuer, Input::RevokeUrls)),
+        Fault::Throttle {
+            host,
+            status,
+            code,
+            times,
+            retry_after,
+        } => {
+            let (status, code, times, retry_after) = (*status, code.clone(), *times, *retry_after);
+            Some((
+                host,
+                Input::Throttle {
+                    status,
+                    code,
+                    times,
+                    retry_after,
+                },
+            ))
+        }
+        Fault::Exit {
+            host,
+            process: name,
+            code,
+        } => Some((
+            host,
+            Input::Exit {
+                process: process(name),
+                code: *code,
+            },
+        )),
+        Fault::Burst {
+            host,
+            process: name,
+            chunks,
+        } => Some((
+            host,
+            Input::Burst {
+                process: process(name),
+                chunks: *chunks,
+            },
+        )),
+        Fault::ClockJump { host, ahead, behind } => {
+            Some((host, Input::ClockJump(nanos(ahead) - nanos(behind))))
+        }
+        _ => None,
     }
 }

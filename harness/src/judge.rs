@@ -1,5 +1,8 @@
 //! From a run to an answer: what the checkers say, and whether that is what the scenario expects.
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use strum::{Display, VariantArray};
 use unplug_reconnect::seed::Seed;
 
@@ -111,6 +114,22 @@ fn answer(run: &Run, judgements: &[Judgement], expect: &Expect) -> Answer {
 
 /// A world: runs a plan and writes its history.
 pub type World = fn(&Plan, Seed) -> Run;
+
+/// Makes a run. A panic on the way is an answer too: other runs go on.
+///
+/// # Errors
+/// What the panic says.
+pub fn attempt(world: World, plan: &Plan, seed: Seed) -> Result<Run, String> {
+    catch_unwind(AssertUnwindSafe(|| world(plan, seed))).map_err(|payload| message(payload.as_ref()))
+}
+
+/// What a panic says.
+fn message(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("a panic without words")
+        .to_owned()
+}
 
 /// A world by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Display, VariantArray, clap::ValueEnum)]

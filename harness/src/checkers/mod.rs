@@ -15,6 +15,7 @@ mod handles;
 mod isolation;
 mod leases;
 mod liveness;
+pub mod metrics;
 mod outcomes;
 mod output;
 mod pipes;

@@ -11,7 +11,7 @@ use super::isolation::answered;
 use super::pipes::{Pipes, Read};
 use super::stdin::name;
 use super::words::{Named, ends_a_process};
-use crate::history::{Dir, Event, History, Kind, Truth};
+use crate::history::{Call, Dir, Entry, Event, History, Kind, Truth};
 
 /// Reads that came without a key, by process and bytes: which of several equal writes they were cannot be known.
 type Counts<'a> = BTreeMap<(usize, &'a [u8]), usize>;
@@ -23,17 +23,22 @@ fn count<'a>(counts: &mut Counts<'a>, read: &Read<'a>) {
     }
 }
 
-/// A write that its caller was told is applied must have been read: the agent waits for its effect.
+/// The writes that callers were told are applied.
 ///
 /// Excused is a process that had ended before the caller was told, and one whose server crashed. A write that arrived in
 /// pieces is untorn's matter.
-pub(super) fn accepted_means_applied(history: &History) -> Verdict {
-    let mut pipes = Pipes::new(history);
-    let mut counts = Counts::new();
-    let mut promised = Vec::new();
-    for entry in &history.entries {
-        if let Some(read) = pipes.read(entry) {
-            count(&mut counts, &read);
+#[derive(Default)]
+pub(super) struct Promises<'a> {
+    counts: Counts<'a>,
+    /// Process and position there.
+    given: Vec<(usize, usize)>,
+}
+
+impl<'a> Promises<'a> {
+    /// Reads what `pipes` has read just before, with what came of it.
+    pub(super) fn read(&mut self, entry: &Entry, pipes: &Pipes<'a>, read: Option<&Read<'a>>) {
+        if let Some(read) = read {
+            count(&mut self.counts, read);
         } else if let Event::Settled {
             call,
             truth: Truth::Applied,
@@ -42,37 +47,54 @@ pub(super) fn accepted_means_applied(history: &History) -> Verdict {
             && let Some((handle, position)) = pipes.find(entry.who, call.call)
             && !pipes.handles.all[handle].ended
         {
-            promised.push((handle, position));
+            self.given.push((handle, position));
         }
     }
-    let mut tested = false;
-    for (index, position) in promised {
-        let handle = &pipes.handles.all[index];
-        if handle.crashed {
-            continue;
-        }
-        tested = true;
-        let write = &pipes.writes(index)[position];
-        let read = match counts.get_mut(&(index, write.data)) {
-            Some(0) => false,
-            Some(left) => {
-                *left -= 1;
-                true
+
+    /// Each promise that counts, and whether it was kept.
+    pub(super) fn kept(mut self, pipes: &Pipes<'a>) -> Vec<((usize, usize), bool)> {
+        let mut kept = Vec::new();
+        for (index, position) in self.given {
+            if pipes.handles.all[index].crashed {
+                continue;
             }
-            None => write.read || write.torn,
-        };
-        if !read {
-            let (client, name, process) = (history.name(handle.client), name(write), handle.process);
-            let place = handle
-                .session
-                .map(|session| format!(" of {session}"))
-                .unwrap_or_default();
-            return Verdict::Fail(format!(
-                "{client} was told that {name} is applied, but {process}{place} never read it"
-            ));
+            let write = &pipes.writes(index)[position];
+            let read = match self.counts.get_mut(&(index, write.data)) {
+                Some(0) => false,
+                Some(left) => {
+                    *left -= 1;
+                    true
+                }
+                None => write.read || write.torn,
+            };
+            kept.push(((index, position), read));
         }
+        kept
     }
-    Verdict::held(tested)
+}
+
+/// A write that its caller was told is applied must have been read: the agent waits for its effect.
+pub(super) fn accepted_means_applied(history: &History) -> Verdict {
+    let mut pipes = Pipes::new(history);
+    let mut promises = Promises::default();
+    for entry in &history.entries {
+        let read = pipes.read(entry);
+        promises.read(entry, &pipes, read.as_ref());
+    }
+    let kept = promises.kept(&pipes);
+    let Some(((index, position), _)) = kept.iter().find(|(_, kept)| !kept) else {
+        return Verdict::held(!kept.is_empty());
+    };
+    let handle = &pipes.handles.all[*index];
+    let name = name(&pipes.writes(*index)[*position]);
+    let (client, process) = (history.name(handle.client), handle.process);
+    let place = handle
+        .session
+        .map(|session| format!(" of {session}"))
+        .unwrap_or_default();
+    Verdict::Fail(format!(
+        "{client} was told that {name} is applied, but {process}{place} never read it"
+    ))
 }
 
 /// A caller must not be told that something did not happen when it did: repeating it would do it twice.
@@ -186,16 +208,23 @@ impl<'a> Ends<'a> {
     }
 }
 
-/// A caller must not be told that the outcome is unknown when it was never sent, or when its answer is here: an agent
-/// would have to look by hand at what is known.
+/// What a client could know of its calls, for those whose outcome it calls unknown.
 ///
-/// Excused is the refusal of what was sent before: it says nothing about the first time.
-pub(super) fn no_needless_surrender(history: &History) -> Verdict {
-    let mut sent: BTreeMap<(usize, CallId), Option<ConnId>> = BTreeMap::new();
-    let mut calls: BTreeMap<(ConnId, &RequestId), CallId> = BTreeMap::new();
-    let (mut left, mut again) = (BTreeSet::new(), BTreeSet::new());
-    let mut tested = false;
-    for entry in &history.entries {
+/// The refusal of what was sent before is no knowledge: it says nothing about the first time.
+#[derive(Default)]
+pub(super) struct Surrenders<'a> {
+    /// Calls that were sent, and the connection on which an answer to them arrived.
+    sent: BTreeMap<(usize, CallId), Option<ConnId>>,
+    calls: BTreeMap<(ConnId, &'a RequestId), CallId>,
+    left: BTreeSet<ConnId>,
+    /// Calls that were sent more than once.
+    again: BTreeSet<(usize, CallId)>,
+}
+
+impl<'a> Surrenders<'a> {
+    /// Reads one entry. If a caller is told in it that an outcome is unknown: which call, and why that is needless, if
+    /// it is.
+    pub(super) fn read(&mut self, history: &History, entry: &'a Entry) -> Option<(&'a Call, Option<String>)> {
         let who = entry.who;
         if let Event::Sent {
             conn,
@@ -203,12 +232,12 @@ pub(super) fn no_needless_surrender(history: &History) -> Verdict {
             frame,
         } = &entry.event
         {
-            let Some(call) = frame.call else { continue };
-            if sent.insert((who, call), None).is_some() {
-                again.insert((who, call));
+            let call = frame.call?;
+            if self.sent.insert((who, call), None).is_some() {
+                self.again.insert((who, call));
             }
             if let Some(request) = &frame.request {
-                calls.insert((*conn, request), call);
+                self.calls.insert((*conn, request), call);
             }
         } else if let Event::Delivered {
             conn,
@@ -217,15 +246,15 @@ pub(super) fn no_needless_surrender(history: &History) -> Verdict {
         } = &entry.event
         {
             if let Some(request) = answered(*conn, frame)
-                && !left.contains(conn)
-                && let Some(call) = calls.get(&(*conn, request))
-                && !(frame.kind == Kind::Error && again.contains(&(who, *call)))
+                && !self.left.contains(conn)
+                && let Some(call) = self.calls.get(&(*conn, request))
+                && !(frame.kind == Kind::Error && self.again.contains(&(who, *call)))
             {
-                sent.insert((who, *call), Some(*conn));
+                self.sent.insert((who, *call), Some(*conn));
             }
         } else if let Event::Closed { conn, .. } | Event::Hangup { conn, .. } = &entry.event {
             if is_client(history, who) {
-                left.insert(*conn);
+                self.left.insert(*conn);
             }
         } else if let Event::Settled {
             call,
@@ -233,13 +262,29 @@ pub(super) fn no_needless_surrender(history: &History) -> Verdict {
             ..
         } = &entry.event
         {
-            tested = true;
-            let (client, name) = (history.name(who), Named(call));
-            let why = match sent.get(&(who, call.call)) {
-                Some(None) => continue,
-                Some(Some(conn)) => format!("but its answer had arrived on {conn}"),
-                None => "but it was never sent".to_owned(),
+            let why = match self.sent.get(&(who, call.call)) {
+                Some(None) => None,
+                Some(Some(conn)) => Some(format!("but its answer had arrived on {conn}")),
+                None => Some("but it was never sent".to_owned()),
             };
+            return Some((call, why));
+        }
+        None
+    }
+}
+
+/// A caller must not be told that the outcome is unknown when it was never sent, or when its answer is here: an agent
+/// would have to look by hand at what is known.
+pub(super) fn no_needless_surrender(history: &History) -> Verdict {
+    let mut surrenders = Surrenders::default();
+    let mut tested = false;
+    for entry in &history.entries {
+        let Some((call, why)) = surrenders.read(history, entry) else {
+            continue;
+        };
+        tested = true;
+        if let Some(why) = why {
+            let (client, name) = (history.name(entry.who), Named(call));
             return Verdict::Fail(format!(
                 "{client} was told that the outcome of {name} is unknown, {why}"
             ));

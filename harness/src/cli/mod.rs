@@ -5,6 +5,7 @@
 //! exits.
 
 mod args;
+mod compare;
 mod list;
 mod load;
 mod out;
@@ -72,6 +73,7 @@ fn answer(command: Command) -> Result<u8, Failure> {
     match command {
         Command::List(args) => list::list(args.format),
         Command::Run(args) => run::run(&args),
+        Command::Compare(args) => compare::compare(&args),
         Command::Replay(args) => replay::replay(&args),
         Command::Timeline(args) => timeline::print(&args),
         Command::Schema => {

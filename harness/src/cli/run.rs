@@ -70,14 +70,7 @@ impl<'a> Work<'a> {
         let RunArgs {
             seed, seeds, world, ..
         } = *args;
-        if seed.checked_add(seeds - 1).is_none() {
-            let message = format!("there are no {seeds} seeds from {seed} on");
-            return Err(Misfit {
-                message,
-                help: format!("the last seed is {}", u64::MAX),
-            }
-            .into());
-        }
+        seeds_there(seed, seeds)?;
         let job = |source, variant, world: &WorldName| Job {
             source,
             variant,
@@ -223,7 +216,23 @@ fn also(seeds: &[Seed]) -> String {
     }
 }
 
-fn counted(count: u64, noun: &str) -> String {
+/// Whether there are so many seeds, which are at least one.
+///
+/// # Errors
+/// There are not.
+pub(super) fn seeds_there(seed: u64, seeds: u64) -> Result<(), Refusal> {
+    match seed.checked_add(seeds - 1) {
+        Some(_) => Ok(()),
+        None => Err(Misfit {
+            message: format!("there are no {seeds} seeds from {seed} on"),
+            help: format!("the last seed is {}", u64::MAX),
+        }
+        .into()),
+    }
+}
+
+/// `1 run`, `2 runs`.
+pub(super) fn counted(count: u64, noun: &str) -> String {
     match count {
         1 => format!("1 {noun}"),
         count => format!("{count} {noun}s"),

@@ -3,6 +3,7 @@
 //! A [`Job`] is one case of one scenario in one world with one seed. [`Job::finish`] runs it and looks whether the same
 //! seed gives the same history; the command line and the tests print what comes of it in the same words.
 
+pub mod compare;
 pub mod difference;
 mod excerpt;
 pub mod json;
@@ -13,14 +14,11 @@ pub mod table;
 mod tests;
 pub mod timeline;
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use unplug_reconnect::seed::Seed;
 
 use crate::checkers::Verdict;
 use crate::history::History;
-use crate::judge::{Answer, Judged, World, WorldName, judge};
+use crate::judge::{Answer, Judged, World, WorldName, attempt, judge};
 use crate::plan::Plan;
 use crate::scenario::Variant;
 use crate::scenario::library::{Source, built_in};
@@ -106,7 +104,7 @@ impl Outcome {
 }
 
 impl<'a> Job<'a> {
-    /// Runs and judges it. A panic on the way is an answer too: the other jobs go on.
+    /// Runs and judges it.
     pub fn run(self) -> Judged {
         self.run_in(self.world.world())
     }
@@ -118,9 +116,9 @@ impl<'a> Job<'a> {
 
     fn run_in(self, world: World) -> Judged {
         let plan = Plan::new(&self.source.name, self.variant);
-        match catch_unwind(AssertUnwindSafe(|| world(&plan, self.seed))) {
+        match attempt(world, &plan, self.seed) {
             Ok(run) => judge(run, &self.variant.scenario.expect),
-            Err(payload) => {
+            Err(message) => {
                 let header = plan.header(&self.world.to_string(), self.seed);
                 let history = History {
                     header,
@@ -133,7 +131,7 @@ impl<'a> Job<'a> {
                         runaway: None,
                     },
                     judgements: Vec::new(),
-                    answer: Answer::Panicked(message(payload.as_ref())),
+                    answer: Answer::Panicked(message),
                 }
             }
         }
@@ -220,14 +218,6 @@ impl Finished<'_> {
             .filter(|name| expected.iter().any(|expected| expected == name))
             .collect()
     }
-}
-
-/// What a panic says.
-fn message(payload: &(dyn Any + Send)) -> String {
-    let text = payload.downcast_ref::<&str>().copied();
-    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("a panic without words")
-        .to_owned()
 }
 
 /// A word as a shell takes it.

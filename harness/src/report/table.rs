@@ -127,6 +127,11 @@ pub fn table(rows: &[Row], seeds: u64) -> String {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
+    print(&table)
+}
+
+/// A table without borders as it is printed.
+pub(super) fn print(table: &Table) -> String {
     let mut text = String::new();
     for line in table.lines() {
         // Without borders, a cell's padding is all that stands on the left.

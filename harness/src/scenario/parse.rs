@@ -77,14 +77,14 @@ fn too_large(path: &str, length: u64) -> Refused {
     Refused::whole(Problem::new(message).help("the largest scenario file is 1 MiB"))
 }
 
-fn not_text(path: &str, bytes: &[u8], place: usize) -> Refused {
+pub(super) fn not_text(path: &str, bytes: &[u8], place: usize) -> Refused {
     let byte = bytes.get(place).copied().unwrap_or_default();
     let shown = String::from_utf8_lossy(bytes).into_owned();
     // In the text as shown, a replacement character stands for what is no text; before it nothing has moved.
     let span = place..place + char::REPLACEMENT_CHARACTER.len_utf8();
     let problem = Problem::at(span, "this is no text: invalid UTF-8")
         .label(format!("byte {place} of the file is 0x{byte:02x}"))
-        .help("scenario files are TOML in UTF-8");
+        .help("scenarios and policies are TOML in UTF-8");
     Refused::new(path, shown, vec![problem])
 }
 

@@ -4,6 +4,7 @@
 //! built-in library is felt here.
 
 mod bad_input;
+mod compare;
 mod exits;
 mod json;
 

@@ -2,6 +2,7 @@
 //! exact sentence.
 
 mod isolation;
+mod metrics;
 mod output;
 mod rest;
 mod resumption;

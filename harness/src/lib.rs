@@ -6,6 +6,7 @@
 //! a connection experiences, and each world brings it about in one file.
 
 pub mod checkers;
+pub mod client_bug;
 pub mod compare;
 pub mod fault;
 pub mod history;

@@ -9,6 +9,7 @@ use unplug_mocks::exec::{Bug, Preset};
 use unplug_reconnect::policy::Policy;
 
 use crate::checkers;
+use crate::client_bug::ClientBug;
 use crate::scenario::Names;
 
 static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../scenarios/policies");
@@ -47,12 +48,17 @@ pub fn names() -> Names<'static> {
     static POLICY_NAMES: LazyLock<Vec<&str>> = LazyLock::new(|| policies().collect());
     static BUGS: LazyLock<Vec<String>> = LazyLock::new(|| Bug::VARIANTS.iter().map(Bug::to_string).collect());
     static BUG_NAMES: LazyLock<Vec<&str>> = LazyLock::new(|| BUGS.iter().map(String::as_str).collect());
+    static CLIENT_BUGS: LazyLock<Vec<String>> =
+        LazyLock::new(|| ClientBug::VARIANTS.iter().map(ClientBug::to_string).collect());
+    static CLIENT_BUG_NAMES: LazyLock<Vec<&str>> =
+        LazyLock::new(|| CLIENT_BUGS.iter().map(String::as_str).collect());
     static CHECKERS: LazyLock<Vec<&str>> =
         LazyLock::new(|| checkers::ALL.iter().map(|checker| checker.name).collect());
     Names {
         policies: &POLICY_NAMES,
         versions: &Preset::NAMES,
         bugs: &BUG_NAMES,
+        client_bugs: &CLIENT_BUG_NAMES,
         checkers: &CHECKERS,
     }
 }
@@ -75,7 +81,8 @@ mod tests {
                 "codex-0.142",
                 "codex-0.169",
                 "codex-23395",
-                "recommended"
+                "recommended",
+                "tight"
             ]
         );
     }

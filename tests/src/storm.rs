@@ -143,6 +143,7 @@ fn script(clients: usize, policy: &str, version: &str, faults: Vec<Step>, writes
                 machine: Machine::Exec,
                 policy: policy.to_owned(),
                 to: SERVER.to_owned(),
+                bug: None,
             })
             .collect(),
         servers: vec![

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use unplug_reconnect::id::{ConnId, ProcessId, Purpose, SessionNumber};
+use unplug_reconnect::policy::SessionMode;
 use unplug_reconnect::time::Time;
 
 use super::Verdict;
 use super::handles::{Handles, is_client};
 use super::leases::{Lease, Leases};
+use super::retries::policy;
 use super::words::ends_a_process;
 use crate::fault::Fault;
 use crate::history::{Dir, Entry, Event, History, Kind};
@@ -58,7 +60,7 @@ struct Survival<'a> {
     killed: Vec<(SessionNumber, &'a ProcessId, Time)>,
     /// Faults that last now and keep clients away from servers.
     outages: usize,
-    /// What was lost during an outage while a lease ran: no good reason, unless the outage outlasts the lease.
+    /// What was lost during an outage: no good reason, unless the outage outlasts the lease.
     suspects: Vec<(SessionNumber, String)>,
     tested: bool,
 }
@@ -150,10 +152,13 @@ impl<'a> Survival<'a> {
         ))
     }
 
-    /// During an outage it is too early to say, if a lease runs.
+    /// During an outage it is too early to say: a lease may run out before anybody could have come back, even one that
+    /// does not run yet because the server has not noticed. A client that never comes back anyway is not excused by that.
     fn suspect(&mut self, index: usize, why: String) -> Option<String> {
         let session = self.handles.all[index].session?;
-        if self.outages == 0 || self.leases.until(session).is_none() {
+        let comes_back = policy(self.history, self.handles.all[index].client)
+            .is_some_and(|policy| policy.session == SessionMode::Resume);
+        if self.outages == 0 || (self.leases.until(session).is_none() && !comes_back) {
             return Some(why);
         }
         self.suspects.push((session, why));

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use unplug_mocks::issuer::{Body, url_id};
-use unplug_reconnect::credential::{self, Credential};
-use unplug_reconnect::exec::{self, Exec, Link, News, Op};
+use unplug_reconnect::credential;
+use unplug_reconnect::exec::{self, Link, News, Op};
 use unplug_reconnect::id::{CallId, ConnId, ConnIds, Purpose};
 use unplug_reconnect::policy::Policy;
 use unplug_reconnect::seed::Seed;
@@ -15,7 +15,9 @@ use unplug_reconnect::transport::DialError;
 use unplug_reconnect::wire::exec::{Chunk, Decoded, decode, method};
 use unplug_reconnect::wire::registry::ConnectRequest;
 
+use super::saboteur::{Saboteur, UrlSaboteur, altered};
 use super::{Effect, Input, Payload, REGISTRY_CONNECT, bare_frame, describe};
+use crate::client_bug::ClientBug;
 use crate::history::{Asked, Call, Event, Kind, Name};
 use crate::plan::Task;
 use crate::stage::Names;
@@ -31,12 +33,13 @@ pub(crate) struct Peers {
 
 /// A client and its callers.
 pub(crate) struct ClientHost {
-    machine: Exec,
-    credential: Option<Credential>,
+    machine: Saboteur,
+    credential: Option<UrlSaboteur>,
     peers: Peers,
     /// The URL for the dial that is about to happen.
     url: Option<Arc<str>>,
-    calls: BTreeMap<CallId, Call>,
+    /// What was asked, and whether its caller was told what became of it.
+    calls: BTreeMap<CallId, (Call, bool)>,
     asked: u64,
     /// Callers that were told to wait.
     held: VecDeque<(CallId, Op)>,
@@ -54,19 +57,27 @@ enum Word {
 }
 
 impl ClientHost {
-    pub(crate) fn new(index: u32, policy: Arc<Policy>, peers: Peers, seed: Seed) -> Self {
+    pub(crate) fn new(
+        index: u32,
+        policy: &Arc<Policy>,
+        bug: Option<ClientBug>,
+        peers: Peers,
+        seed: Seed,
+    ) -> Self {
+        // What it promises is what its policy says.
+        let open_bound = policy.limits.calls_max.map(|max| max as u64);
+        let policy = altered(bug, policy);
         let credential = peers
             .issuer
             .as_ref()
-            .map(|_| Credential::new(policy.credential, ConnIds::new(index, Purpose::Fetch)));
+            .map(|_| UrlSaboteur::new(bug, policy.credential, ConnIds::new(index, Purpose::Fetch)));
         let link = if credential.is_some() {
             Link::Signed
         } else {
             Link::Fixed
         };
-        let open_bound = policy.limits.calls_max.map(|max| max as u64);
         Self {
-            machine: Exec::new(policy, link, ConnIds::new(index, Purpose::Session), seed),
+            machine: Saboteur::new(bug, policy, link, ConnIds::new(index, Purpose::Session), seed),
             credential,
             peers,
             url: None,
@@ -95,7 +106,7 @@ impl ClientHost {
                 if self
                     .credential
                     .as_ref()
-                    .and_then(Credential::deadline)
+                    .and_then(UrlSaboteur::deadline)
                     .is_some_and(|at| at <= now)
                 {
                     self.inbox.push_back(Word::Credential(credential::Input::Wake));
@@ -122,7 +133,7 @@ impl ClientHost {
     }
 
     pub(crate) fn deadline(&self) -> Option<Time> {
-        let credential = self.credential.as_ref().and_then(Credential::deadline);
+        let credential = self.credential.as_ref().and_then(UrlSaboteur::deadline);
         [self.machine.deadline(), credential].into_iter().flatten().min()
     }
 
@@ -182,26 +193,25 @@ impl ClientHost {
             about: None,
             write: None,
         };
-        self.calls.insert(id, call);
+        self.calls.insert(id, (call, false));
         self.offer(id, op, data, now, names);
     }
 
     /// Offers a call to the machine, which gives a write its key before anything else.
     fn offer(&mut self, id: CallId, op: Op, data: Option<Chunk>, now: Time, names: &mut Names) {
         self.open += 1;
-        self.open_most = self.open_most.max(self.open);
         self.machine.handle(exec::Input::Call { call: id, op }, now);
         let first = self.machine.poll();
         let keyed = match first {
             Some(exec::Output::News(News::Keyed { write, .. })) => {
-                if let Some(call) = self.calls.get_mut(&id) {
+                if let Some((call, _)) = self.calls.get_mut(&id) {
                     call.write = Some(write);
                 }
                 true
             }
             Some(_) | None => false,
         };
-        if let Some(call) = self.calls.get(&id).cloned() {
+        if let Some((call, _)) = self.calls.get(&id).cloned() {
             self.record(Event::Asked { call, data });
         }
         if let Some(exec::Output::Full { call, .. }) = first {
@@ -297,11 +307,16 @@ impl ClientHost {
             while let Some(output) = self.machine.poll() {
                 self.perform(output, names);
             }
+            // What was turned away or settled at once did not pile up.
+            self.open_most = self.open_most.max(self.open);
             let Some(word) = self.inbox.pop_front() else {
                 return;
             };
             match word {
-                Word::Exec(input) => self.machine.handle(input, now),
+                Word::Exec(input) => {
+                    self.open += u64::from(matches!(input, exec::Input::Call { .. }));
+                    self.machine.handle(input, now);
+                }
                 Word::Credential(input) => self.tell_credential(input, now),
             }
         }
@@ -400,8 +415,6 @@ impl ClientHost {
     /// Who was told to wait tries again, in order; who finds no room goes on waiting.
     fn on_room(&mut self) {
         for (call, op) in std::mem::take(&mut self.held) {
-            self.open += 1;
-            self.open_most = self.open_most.max(self.open);
             self.inbox.push_back(Word::Exec(exec::Input::Call { call, op }));
         }
     }
@@ -414,7 +427,7 @@ impl ClientHost {
             },
             News::Keyed { call, write } => {
                 // A write that had to wait gets its key only now.
-                if let Some(call) = self.calls.get_mut(&call) {
+                if let Some((call, _)) = self.calls.get_mut(&call) {
                     call.write = Some(write);
                 }
                 return;
@@ -431,11 +444,15 @@ impl ClientHost {
             News::Ready { conn } => Event::Ready { conn },
             News::GaveUp { why } => Event::GaveUp { why },
             News::Settled { call, truth, why, by } => {
-                self.open -= 1;
                 let by = by.map(|(conn, request)| Asked { conn, request });
-                let Some(call) = self.calls.remove(&call) else {
+                // Kept, so that a client that tells a caller twice is written down twice.
+                let Some((call, settled)) = self.calls.get_mut(&call) else {
                     return;
                 };
+                if !std::mem::replace(settled, true) {
+                    self.open -= 1;
+                }
+                let call = call.clone();
                 Event::Settled { call, truth, why, by }
             }
             News::Output {

@@ -7,6 +7,7 @@
 mod client;
 mod exec;
 mod issuer;
+mod saboteur;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -150,6 +151,7 @@ impl Host {
                 policy,
                 to,
                 issuer,
+                bug,
                 ..
             } => {
                 let names = |host: usize| Arc::clone(&plan.hosts[host].name);
@@ -158,10 +160,7 @@ impl Host {
                     issuer: issuer.map(|host| (host, names(host))),
                 };
                 Self::Client(Box::new(client::ClientHost::new(
-                    *index,
-                    Arc::clone(policy),
-                    peers,
-                    seed,
+                    *index, policy, *bug, peers, seed,
                 )))
             }
             HostKind::Exec { preset, bug, issuer } => {

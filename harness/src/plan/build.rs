@@ -77,6 +77,10 @@ fn client_plan(scenario: &Scenario, client: &Client, nth: u32, index: &BTreeMap<
             index: nth,
             preset: client.policy.clone(),
             policy: presets::policy(&client.policy).expect("a client has a policy that exists"),
+            bug: client
+                .bug
+                .as_deref()
+                .map(|bug| bug.parse().expect("a planted bug exists")),
             to: index[client.to.as_str()],
             issuer: server.issuer.as_deref().map(|issuer| index[issuer]),
         },

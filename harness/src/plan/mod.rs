@@ -12,6 +12,7 @@ use unplug_reconnect::seed::Seed;
 use unplug_reconnect::time::Time;
 use unplug_reconnect::wire::exec::Chunk;
 
+use crate::client_bug::ClientBug;
 use crate::fault::{Dir, Fault};
 use crate::history::{Header, Host, Name, Role, SCHEMA};
 
@@ -71,6 +72,8 @@ pub enum HostKind {
         preset: String,
         /// Its policy.
         policy: Arc<Policy>,
+        /// The mistake that is planted in it.
+        bug: Option<ClientBug>,
         /// Its server.
         to: usize,
         /// Who signs its URLs.

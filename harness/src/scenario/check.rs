@@ -22,8 +22,10 @@ pub struct Names<'a> {
     pub policies: &'a [&'a str],
     /// The exec versions that the mock reproduces.
     pub versions: &'a [&'a str],
-    /// The mistakes that can be planted.
+    /// The mistakes that can be planted in servers.
     pub bugs: &'a [&'a str],
+    /// The mistakes that can be planted in clients.
+    pub client_bugs: &'a [&'a str],
     /// The checkers.
     pub checkers: &'a [&'a str],
 }
@@ -106,6 +108,14 @@ impl Check<'_> {
                 self.names.policies,
             );
             self.server_of(&format!("client.{i}.to"), &client.to, Some(Mock::Exec));
+            if let Some(bug) = &client.bug {
+                self.known(
+                    &format!("client.{i}.bug"),
+                    "client bug",
+                    bug,
+                    self.names.client_bugs,
+                );
+            }
         }
     }
 
@@ -162,6 +172,10 @@ impl Check<'_> {
             if let Some(policy) = &case.policy {
                 self.known(&format!("{path}.policy"), "policy", policy, self.names.policies);
             }
+            if let Some(bug) = &case.client_bug {
+                let path = format!("{path}.client_bug");
+                self.known(&path, "client bug", bug, self.names.client_bugs);
+            }
             self.subject(&format!("{path}."), case.version.as_deref(), case.bug.as_deref());
             if let Some(expect) = &case.expect {
                 self.expect(&format!("{path}.expect"), expect);
@@ -176,7 +190,7 @@ impl Check<'_> {
                     "this `case` has the same subject as the script itself",
                 );
                 self.problems
-                    .push(problem.help("a case names another policy, version or bug"));
+                    .push(problem.help("a case names another policy, version, bug or client bug"));
             }
         }
     }

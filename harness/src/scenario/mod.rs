@@ -116,6 +116,9 @@ pub struct Client {
     pub policy: String,
     /// The server that it talks to.
     pub to: String,
+    /// The mistake that is planted in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bug: Option<String>,
 }
 
 /// A client machine.
@@ -242,6 +245,9 @@ pub struct Case {
     /// The mistake that is planted in all exec servers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bug: Option<String>,
+    /// The mistake that is planted in all clients.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_bug: Option<String>,
     /// What must come of it. Replaces verdict and failing checkers; the rest stays unless it is given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expect: Option<Expect>,
@@ -250,7 +256,7 @@ pub struct Case {
 impl Case {
     /// Its name, given or made.
     pub fn name(&self) -> String {
-        let parts = [&self.policy, &self.version, &self.bug];
+        let parts = [&self.policy, &self.version, &self.bug, &self.client_bug];
         self.name
             .clone()
             .unwrap_or_else(|| parts.into_iter().flatten().cloned().collect::<Vec<_>>().join("+"))
@@ -289,6 +295,7 @@ impl Scenario {
         let mut other = self.clone();
         for client in &mut other.clients {
             client.policy = case.policy.clone().unwrap_or(client.policy.clone());
+            client.bug = case.client_bug.clone().or(client.bug.take());
         }
         for server in other
             .servers

@@ -74,6 +74,7 @@ const NAMES: Names<'_> = Names {
     policies: &["codex-0.134", "codex-0.142"],
     versions: &["0.134", "0.142"],
     bugs: &["forget_write_ids"],
+    client_bugs: &["claim_not_applied"],
     checkers: &["process-survives", "at-most-once"],
 };
 

@@ -126,6 +126,23 @@ fn unknown_words() {
         &["unknown bug `forget`", "the only bug here is forget_write_ids"],
     );
     check(
+        &with("bug     = \"forget_write_ids\"", "client_bug = \"claim\""),
+        &[
+            "unknown client bug `claim`",
+            "the only client bug here is claim_not_applied",
+        ],
+    );
+    check(
+        &with(
+            "name    = \"laptop\"",
+            "name = \"laptop\"\nbug = \"forget_write_ids\"",
+        ),
+        &[
+            "unknown client bug `forget_write_ids`",
+            "the only client bug here is",
+        ],
+    );
+    check(
         &with(
             "fails = \"process-survives\"",
             "fails = [\"at-most-once\", \"process-survive\"]",

@@ -41,7 +41,7 @@ pub enum ClientBug {
     SkipOutput,
     /// Publishes the last output of each process again after a reconnect.
     RepeatOutput,
-    /// Of what it learns at once, publishes the exit before the output.
+    /// Holds output back for 50 ms, and publishes an exit at once.
     ExitFirst,
     /// Announces the end of a process's output twice.
     CloseTwice,

@@ -28,6 +28,8 @@ use sends::Sends;
 
 /// How long an impatient client waits before it does something rash.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How long [`ClientBug::ExitFirst`] holds output back.
+const HOLD: Duration = Duration::from_millis(50);
 /// The call that nobody asked for of [`ClientBug::DialAfterGivingUp`].
 const PHANTOM: CallId = CallId::new(u64::MAX);
 
@@ -51,6 +53,9 @@ struct Mischief {
     old: Option<ConnId>,
     /// Of `SkipOutput`: between a resume and its end.
     catching_up: bool,
+    /// Of `ExitFirst`: output that is held back, and until when.
+    held: Vec<News>,
+    held_until: Option<Time>,
     /// Of `RepeatOutput`.
     last: BTreeMap<ProcessId, News>,
 }
@@ -83,11 +88,7 @@ impl Saboteur {
         while let Some(mut input) = self.inbox.pop_front() {
             self.hear(bug, &mut input);
             self.machine.handle(input, now);
-            let mut batch: Vec<_> = std::iter::from_fn(|| self.machine.poll()).collect();
-            if bug == ClientBug::ExitFirst {
-                exit_first(&mut batch);
-            }
-            for output in batch {
+            while let Some(output) = self.machine.poll() {
                 self.tell(bug, output, now);
             }
         }
@@ -102,10 +103,16 @@ impl Saboteur {
 
     pub(crate) fn deadline(&self) -> Option<Time> {
         let rash = self.mischief.dial.map(|(at, _)| at);
-        [self.machine.deadline(), rash, self.mischief.sends.deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        let held = self.mischief.held_until;
+        [
+            self.machine.deadline(),
+            rash,
+            held,
+            self.mischief.sends.deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Does what is rash, if it is time.
@@ -115,6 +122,15 @@ impl Saboteur {
             self.inbox.push_back(Input::DialFailed { conn, why });
         }
         self.outputs.extend(self.mischief.sends.again(now));
+        if self.mischief.held_until.is_some_and(|until| until <= now) {
+            self.let_go();
+        }
+    }
+
+    fn let_go(&mut self) {
+        self.mischief.held_until = None;
+        let held = std::mem::take(&mut self.mischief.held);
+        held.into_iter().for_each(|news| self.say(news));
     }
 
     fn hear(&mut self, bug: ClientBug, input: &mut Input) {
@@ -130,7 +146,7 @@ impl Saboteur {
 
     fn tell(&mut self, bug: ClientBug, output: Output, now: Time) {
         match output {
-            Output::News(news) => self.on_news(bug, news),
+            Output::News(news) => self.on_news(bug, news, now),
             Output::Send { conn, message, call } if call == Some(PHANTOM) => {
                 self.inbox.extend(sends::refusal(conn, &message));
             }
@@ -162,7 +178,7 @@ impl Saboteur {
         }
     }
 
-    fn on_news(&mut self, bug: ClientBug, news: News) {
+    fn on_news(&mut self, bug: ClientBug, news: News, now: Time) {
         match news {
             News::Settled { call: PHANTOM, .. } => {}
             News::Settled { call, truth, why, by } => self.on_settled(bug, call, truth, why, by),
@@ -196,18 +212,22 @@ impl Saboteur {
                 if bug == ClientBug::RepeatOutput {
                     self.mischief.last.insert(process.clone(), news.clone());
                 }
+                if bug == ClientBug::ExitFirst {
+                    self.mischief.held_until.get_or_insert(now + HOLD);
+                    self.mischief.held.push(news);
+                    return;
+                }
                 self.say(news);
             }
-            News::OutputClosed { ref process, .. } => {
+            News::OutputClosed { ref process, .. } | News::Lost { ref process, .. } => {
+                self.let_go();
                 self.mischief.last.remove(process);
-                if bug == ClientBug::CloseTwice {
+                if bug == ClientBug::CloseTwice && matches!(news, News::OutputClosed { .. }) {
                     self.say(news.clone());
                 }
                 self.say(news);
             }
-            News::Exited { .. } | News::Moved { .. } | News::Keyed { .. } | News::Lost { .. } => {
-                self.say(news);
-            }
+            News::Exited { .. } | News::Moved { .. } | News::Keyed { .. } => self.say(news),
         }
     }
 
@@ -243,17 +263,5 @@ impl Saboteur {
 
     fn say(&mut self, news: News) {
         self.outputs.push_back(Output::News(news));
-    }
-}
-
-/// Moves an exit before the output that comes with it.
-fn exit_first(batch: &mut Vec<Output>) {
-    let exit = |output: &Output| matches!(output, Output::News(News::Exited { .. }));
-    let says = |output: &Output| matches!(output, Output::News(News::Output { .. }));
-    if let (Some(first), Some(exit)) = (batch.iter().position(says), batch.iter().position(exit))
-        && first < exit
-    {
-        let exit = batch.remove(exit);
-        batch.insert(first, exit);
     }
 }

@@ -17,6 +17,7 @@ static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../scenarios/policies"
 static POLICIES: LazyLock<BTreeMap<&'static str, Arc<Policy>>> = LazyLock::new(|| {
     FILES
         .files()
+        .filter(|file| file.path().extension().is_some_and(|ending| ending == "toml"))
         .filter_map(|file| {
             let name = file.path().file_stem()?.to_str()?;
             // Built in, and read by a test: a mistake in one never leaves this repository.

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 use strum::VariantArray as _;
-use unplug::checkers::{self, Verdict};
+use unplug::checkers::{self, Reading, Verdict};
 use unplug::client_bug::ClientBug;
 use unplug::fault::FaultKind;
 use unplug::judge::WorldName;
@@ -269,11 +269,12 @@ impl Planted {
             }
             script.steps = clean.steps;
         };
-        let fails = |history, name: &&str| {
+        let (with, without) = (Reading::new(&with), Reading::new(&without));
+        let fails = |history: &Reading<'_>, name: &&str| {
             checkers::ALL
                 .iter()
                 .filter(|checker| checker.name == *name)
-                .any(|checker| matches!((checker.judge)(history), Verdict::Fail(_)))
+                .any(|checker| matches!(checker.judge(history), Verdict::Fail(_)))
         };
         let mut names = self.checkers.iter();
         names

@@ -4,7 +4,7 @@
 //! process belongs to, which asked write it has read), count everything instead of stopping at the first, and excuse
 //! nothing that a policy could not have helped: whoever compares two policies runs both through the same script.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::AddAssign;
 use std::time::Duration;
 
@@ -16,7 +16,8 @@ use unplug_reconnect::wire::exec::method;
 
 use super::handles::clients;
 use super::outcomes::{Promises, Surrenders};
-use super::pipes::{Pipes, What};
+use super::pipes::{Read, What};
+use super::reading::Reading;
 use super::retries::policy;
 use crate::history::{Entry, Event, History, Truth};
 
@@ -105,45 +106,35 @@ impl AddAssign for Counts {
 }
 
 /// Measures a run.
-pub fn measure(history: &History) -> Metrics {
+pub fn measure(reading: &Reading<'_>) -> Metrics {
+    let (history, pipes) = (reading.history, &reading.pipes);
     let mut metrics = Metrics::default();
-    let mut pipes = Pipes::new(history);
     let (mut promises, mut surrenders) = (Promises::default(), Surrenders::default());
     let mut meter = Meter::new(history);
-    for entry in &history.entries {
-        if let Event::Lost { .. } = &entry.event {
-            // Before the reading takes note of the loss, and without a second one for the same process.
-            metrics.counts.processes_lost += u64::from(takes_a_running_process(entry, &pipes));
+    let mut gone = BTreeSet::new();
+    for (entry, step) in reading.steps() {
+        if let Some(index) = step.about {
+            let handle = &pipes.handles.all[index];
+            if let Event::Lost { .. } = &entry.event {
+                let held = gone.insert(index) && handle.is_known();
+                metrics.counts.processes_lost += u64::from(held && handle.started && !step.ended);
+            } else if let Event::OutputClosed { .. } = &entry.event {
+                gone.insert(index);
+            }
         }
-        let read = pipes.read(entry);
-        metrics.counts.writes_duplicated +=
-            u64::from(read.is_some_and(|read| matches!(read.what, What::Again(_))));
-        promises.read(entry, &pipes, read.as_ref());
+        let again = |read: &Read<'_>| matches!(read.what, What::Again(_));
+        metrics.counts.writes_duplicated += u64::from(step.read.as_ref().is_some_and(again));
+        promises.read(entry, step, pipes);
         let needless = surrenders
             .read(history, entry)
             .is_some_and(|(_, why)| why.is_some());
         metrics.counts.needless_surrenders += u64::from(needless);
         meter.read(entry, &mut metrics);
     }
-    metrics.counts.writes_lost = promises
-        .kept(&pipes)
-        .into_iter()
-        .filter(|(_, kept)| !kept)
-        .count() as u64;
+    let kept = promises.kept(pipes);
+    metrics.counts.writes_lost = kept.iter().filter(|(_, kept)| !kept).count() as u64;
     meter.finish(&mut metrics);
     metrics
-}
-
-/// Whether this tells a client that it loses a process that it holds and that its server runs.
-fn takes_a_running_process(entry: &Entry, pipes: &Pipes<'_>) -> bool {
-    let Event::Lost { process, .. } = &entry.event else {
-        return false;
-    };
-    let handles = &pipes.handles.all;
-    let held = handles
-        .iter()
-        .rfind(|handle| handle.client == entry.who && handle.process == process);
-    held.is_some_and(|handle| handle.is_held() && handle.runs())
 }
 
 /// What one client has, as far as the history was read.

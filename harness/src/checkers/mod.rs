@@ -4,8 +4,9 @@
 //! violation in the order of the history. Vacuous is an answer of its own: a run that did not put a property to the
 //! test says nothing about it.
 //!
-//! Start at [`ALL`]. One module holds one family; `handles` and `pipes` hold the reading of a history that families
-//! share: which start a process belongs to, and which asked write a process has read.
+//! Start at [`ALL`]. One module holds one family. What families share is a [`Reading`] of the history: which start a
+//! process belongs to (`handles`), and which asked write a process has read (`pipes`). [`metrics`] counts by the same
+//! reading.
 
 mod backpressure;
 mod budget;
@@ -19,6 +20,7 @@ pub mod metrics;
 mod outcomes;
 mod output;
 mod pipes;
+mod reading;
 mod resumption;
 mod retries;
 mod sessions;
@@ -32,6 +34,7 @@ use std::fmt;
 
 use crate::history::History;
 
+pub use reading::Reading;
 pub use table::ALL;
 
 /// What a checker says about a run.
@@ -96,8 +99,24 @@ pub struct Checker {
     pub family: Family,
     /// What holds while it passes, in one sentence.
     pub about: &'static str,
+    judge: Judge,
+}
+
+/// How a checker judges.
+#[derive(Clone, Copy, Debug)]
+enum Judge {
+    History(fn(&History) -> Verdict),
+    Reading(fn(&Reading<'_>) -> Verdict),
+}
+
+impl Checker {
     /// Judges a history.
-    pub judge: fn(&History) -> Verdict,
+    pub fn judge(&self, reading: &Reading<'_>) -> Verdict {
+        match self.judge {
+            Judge::History(judge) => judge(reading.history),
+            Judge::Reading(judge) => judge(reading),
+        }
+    }
 }
 
 /// What one checker says about one run.
@@ -111,10 +130,15 @@ pub struct Judgement {
 
 /// Asks every checker.
 pub fn judge(history: &History) -> Vec<Judgement> {
+    judge_reading(&Reading::new(history))
+}
+
+/// Asks every checker about a history that was read already.
+pub fn judge_reading(reading: &Reading<'_>) -> Vec<Judgement> {
     ALL.iter()
         .map(|checker| Judgement {
             checker,
-            verdict: (checker.judge)(history),
+            verdict: checker.judge(reading),
         })
         .collect()
 }

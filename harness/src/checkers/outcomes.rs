@@ -9,6 +9,7 @@ use super::Verdict;
 use super::handles::is_client;
 use super::isolation::answered;
 use super::pipes::{Pipes, Read};
+use super::reading::{Reading, Step};
 use super::stdin::name;
 use super::words::{Named, ends_a_process};
 use crate::history::{Call, Dir, Entry, Event, History, Kind, Truth};
@@ -35,19 +36,18 @@ pub(super) struct Promises<'a> {
 }
 
 impl<'a> Promises<'a> {
-    /// Reads what `pipes` has read just before, with what came of it.
-    pub(super) fn read(&mut self, entry: &Entry, pipes: &Pipes<'a>, read: Option<&Read<'a>>) {
-        if let Some(read) = read {
+    /// Takes note of one entry.
+    pub(super) fn read(&mut self, entry: &Entry, step: &Step<'a>, pipes: &Pipes<'a>) {
+        if let Some(read) = &step.read {
             count(&mut self.counts, read);
         } else if let Event::Settled {
             call,
             truth: Truth::Applied,
             ..
         } = &entry.event
-            && let Some((handle, position)) = pipes.find(entry.who, call.call)
-            && !pipes.handles.all[handle].ended
+            && !step.ended
         {
-            self.given.push((handle, position));
+            self.given.extend(pipes.find(entry.who, call.call));
         }
     }
 
@@ -74,14 +74,13 @@ impl<'a> Promises<'a> {
 }
 
 /// A write that its caller was told is applied must have been read: the agent waits for its effect.
-pub(super) fn accepted_means_applied(history: &History) -> Verdict {
-    let mut pipes = Pipes::new(history);
+pub(super) fn accepted_means_applied(reading: &Reading<'_>) -> Verdict {
+    let Reading { history, pipes, .. } = reading;
     let mut promises = Promises::default();
-    for entry in &history.entries {
-        let read = pipes.read(entry);
-        promises.read(entry, &pipes, read.as_ref());
+    for (entry, step) in reading.steps() {
+        promises.read(entry, step, pipes);
     }
-    let kept = promises.kept(&pipes);
+    let kept = promises.kept(pipes);
     let Some(((index, position), _)) = kept.iter().find(|(_, kept)| !kept) else {
         return Verdict::held(!kept.is_empty());
     };
@@ -100,14 +99,14 @@ pub(super) fn accepted_means_applied(history: &History) -> Verdict {
 /// A caller must not be told that something did not happen when it did: repeating it would do it twice.
 ///
 /// The books count, not the server's having looked at a request: a refusal is no effect.
-pub(super) fn no_false_certainty(history: &History) -> Verdict {
-    let mut pipes = Pipes::new(history);
+pub(super) fn no_false_certainty(reading: &Reading<'_>) -> Verdict {
+    let Reading { history, pipes, .. } = reading;
     let mut counts = Counts::new();
     let mut denied = Vec::new();
     let mut ends = Ends::default();
-    for entry in &history.entries {
-        if let Some(read) = pipes.read(entry) {
-            count(&mut counts, &read);
+    for (entry, step) in reading.steps() {
+        if let Some(read) = &step.read {
+            count(&mut counts, read);
         } else if let Event::Settled {
             call,
             truth: Truth::NotApplied,
@@ -115,8 +114,7 @@ pub(super) fn no_false_certainty(history: &History) -> Verdict {
         } = &entry.event
         {
             let starts = |index: &usize| pipes.handles.all[*index].is_started_by(call.call);
-            let known = |process| pipes.handles.of_client(entry.who, process);
-            let handle = call.process.as_ref().and_then(known).filter(starts);
+            let handle = step.about.filter(starts);
             denied.push((entry.who, call, handle));
         } else {
             ends.read(entry.who, &entry.event);
@@ -132,7 +130,7 @@ pub(super) fn no_false_certainty(history: &History) -> Verdict {
     }
     for (who, call, handle) in &denied {
         let done = if let Some((handle, position)) = pipes.find(*who, call.call) {
-            was_read(&pipes, &counts, handle, position)
+            was_read(pipes, &counts, handle, position)
                 .then(|| format!("{} read it", pipes.handles.all[handle].process))
         } else if let Some(handle) = handle.map(|handle| &pipes.handles.all[handle])
             && handle.started

@@ -7,6 +7,7 @@ use unplug_reconnect::time::Time;
 
 use super::Verdict;
 use super::handles::Handles;
+use super::reading::Reading;
 use super::words::Bytes;
 use crate::fault::{Fault, FaultKind};
 use crate::history::{Entry, Event, History};
@@ -78,14 +79,13 @@ impl<'a> Pipe<'a> {
 
 /// A subscriber must get all that a process printed, once, in order and unchanged, until it is told that this is the
 /// end or that the rest is lost: silently missing output makes an agent believe that a command said nothing.
-pub(super) fn gapless_or_declared(history: &History) -> Verdict {
-    let mut handles = Handles::new(history);
+pub(super) fn gapless_or_declared(reading: &Reading<'_>) -> Verdict {
+    let (history, handles) = (reading.history, &reading.pipes.handles);
     let mut pipes: Vec<Pipe<'_>> = Vec::new();
     let mut tested = false;
-    for entry in &history.entries {
-        let about = handles.read(entry);
+    for (entry, step) in reading.steps() {
         let (books, claim) = (said(&entry.event), told(&entry.event));
-        let (Some(index), true) = (about, books.is_some() || claim.is_some()) else {
+        let (Some(index), true) = (step.about, books.is_some() || claim.is_some()) else {
             continue;
         };
         if pipes.len() <= index {
@@ -103,7 +103,7 @@ pub(super) fn gapless_or_declared(history: &History) -> Verdict {
             pipe.published_at = entry.t;
         }
     }
-    match silent_loss(history, &handles, &pipes) {
+    match silent_loss(history, handles, &pipes) {
         Some(why) => Verdict::Fail(why),
         None => Verdict::held(tested),
     }
@@ -201,14 +201,12 @@ fn lasts(fault: &Fault) -> bool {
 
 /// What comes before an exit or an end must arrive before it, and the exit code be the real one: agents read the code
 /// and stop listening.
-pub(super) fn exit_after_output(history: &History) -> Verdict {
-    let mut handles = Handles::new(history);
+pub(super) fn exit_after_output(reading: &Reading<'_>) -> Verdict {
+    let (history, handles) = (reading.history, &reading.pipes.handles);
     let mut seen: Vec<Seen> = Vec::new();
     let mut tested = false;
-    for entry in &history.entries {
-        let Some(index) = handles.read(entry) else {
-            continue;
-        };
+    for (entry, step) in reading.steps() {
+        let Some(index) = step.about else { continue };
         if seen.len() <= index {
             seen.resize_with(index + 1, Seen::default);
         }
@@ -256,14 +254,12 @@ struct Seen {
 }
 
 /// The end of a process's output must be announced once and be the end: a subscriber lets go of the process at it.
-pub(super) fn closed_once_and_last(history: &History) -> Verdict {
-    let mut handles = Handles::new(history);
+pub(super) fn closed_once_and_last(reading: &Reading<'_>) -> Verdict {
+    let (history, handles) = (reading.history, &reading.pipes.handles);
     let mut ends: Vec<Option<&str>> = Vec::new();
     let mut tested = false;
-    for entry in &history.entries {
-        let Some(index) = handles.read(entry) else {
-            continue;
-        };
+    for (entry, step) in reading.steps() {
+        let Some(index) = step.about else { continue };
         if ends.len() <= index {
             ends.resize(index + 1, None);
         }

@@ -36,6 +36,8 @@ pub(super) struct Read<'a> {
     pub(super) id: Option<WriteId>,
     /// The bytes.
     pub(super) data: &'a [u8],
+    /// How many writes had been asked for by then.
+    pub(super) asked: usize,
     /// Which write they are.
     pub(super) what: What,
 }
@@ -96,9 +98,14 @@ impl<'a> Pipes<'a> {
         self.handles.all[handle].client
     }
 
-    /// Reads one entry and says what a process read in it, if one did.
-    pub(super) fn read(&mut self, entry: &'a Entry) -> Option<Read<'a>> {
-        let handle = self.handles.read(entry);
+    /// Reads one entry and says which process it is about, if it is about one, and what a process read in it, if one
+    /// did.
+    pub(super) fn read(&mut self, entry: &'a Entry) -> (Option<usize>, Option<Read<'a>>) {
+        let about = self.handles.read(entry);
+        (about, self.read_stdin(entry, about))
+    }
+
+    fn read_stdin(&mut self, entry: &'a Entry, handle: Option<usize>) -> Option<Read<'a>> {
         if let Event::Asked {
             call,
             data: Some(data),
@@ -121,13 +128,15 @@ impl<'a> Pipes<'a> {
         {
             let handle = handle?;
             let data = chunk.bytes();
-            let what = self.pipe(handle).take(*write, data);
+            let pipe = self.pipe(handle);
+            let (asked, what) = (pipe.writes.len(), pipe.take(*write, data));
             return Some(Read {
                 handle,
                 session: *session,
                 process,
                 id: *write,
                 data,
+                asked,
                 what,
             });
         }

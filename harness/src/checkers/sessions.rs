@@ -10,6 +10,7 @@ use unplug_reconnect::time::Time;
 use super::Verdict;
 use super::handles::{Handles, is_client};
 use super::leases::{Lease, Leases};
+use super::reading::Reading;
 use super::retries::policy;
 use super::words::ends_a_process;
 use crate::fault::Fault;
@@ -224,12 +225,11 @@ fn killed(session: SessionNumber, process: &ProcessId, until: Time) -> String {
 /// and memory for ever.
 ///
 /// A process whose lease still runs at the end of the run does not count.
-pub(super) fn no_orphan(history: &History) -> Verdict {
-    let mut handles = Handles::new(history);
+pub(super) fn no_orphan(reading: &Reading<'_>) -> Verdict {
+    let (history, handles) = (reading.history, &reading.pipes.handles);
     let mut leases = Leases::default();
     let end = history.header.until;
     for entry in &history.entries {
-        handles.read(entry);
         leases.read(history, entry);
     }
     let mut tested = false;

@@ -1,25 +1,24 @@
 //! What processes read from their stdin.
 
 use super::Verdict;
-use super::pipes::{Pipes, What, Write};
+use super::pipes::{What, Write};
+use super::reading::Reading;
 use super::words::{Bytes, Named, Times};
-use crate::history::History;
 
 /// A process must not read a write more often than its caller asked for it: `rm` would run twice.
 ///
 /// Writes are told apart by their key, where the protocol has one, and by counting equal bytes where it has none.
-pub(super) fn at_most_once(history: &History) -> Verdict {
-    let mut pipes = Pipes::new(history);
+pub(super) fn at_most_once(reading: &Reading<'_>) -> Verdict {
+    let Reading { history, pipes, .. } = reading;
     let mut tested = false;
-    for entry in &history.entries {
-        let Some(read) = pipes.read(entry) else { continue };
+    for read in reading.reads() {
         tested = true;
         let What::Again(position) = read.what else {
             continue;
         };
         let (process, session) = (read.process, read.session);
         let client = history.name(pipes.asker(read.handle));
-        let writes = pipes.writes(read.handle);
+        let writes = &pipes.writes(read.handle)[..read.asked];
         let why = match read.id {
             Some(_) => {
                 let write = name(&writes[position]);
@@ -38,12 +37,11 @@ pub(super) fn at_most_once(history: &History) -> Verdict {
 
 /// A process must read writes in the order in which its caller asked for them: a line typed first must arrive first.
 /// A write may be missing.
-pub(super) fn in_order(history: &History) -> Verdict {
-    let mut pipes = Pipes::new(history);
+pub(super) fn in_order(reading: &Reading<'_>) -> Verdict {
+    let Reading { history, pipes, .. } = reading;
     let mut last: Vec<Option<usize>> = Vec::new();
     let mut tested = false;
-    for entry in &history.entries {
-        let Some(read) = pipes.read(entry) else { continue };
+    for read in reading.reads() {
         let What::First(position) = read.what else {
             continue;
         };
@@ -68,11 +66,10 @@ pub(super) fn in_order(history: &History) -> Verdict {
 }
 
 /// What a process reads must be one whole write: half a command is another command.
-pub(super) fn untorn(history: &History) -> Verdict {
-    let mut pipes = Pipes::new(history);
+pub(super) fn untorn(reading: &Reading<'_>) -> Verdict {
+    let Reading { history, pipes, .. } = reading;
     let mut tested = false;
-    for entry in &history.entries {
-        let Some(read) = pipes.read(entry) else { continue };
+    for read in reading.reads() {
         tested = true;
         let (process, session, data) = (read.process, read.session, Bytes(read.data));
         let why = match read.what {

@@ -1,12 +1,14 @@
 //! The table of all checkers.
 
-use super::{Checker, Family, Verdict};
+use super::reading::Reading;
+use super::{Checker, Family, Judge, Verdict};
 use super::{
     backpressure, budget, credentials, isolation, liveness, outcomes, output, resumption, retries, sessions,
     stdin,
 };
 use crate::history::History;
 
+/// One that reads the history by itself.
 const fn checker(
     family: Family,
     name: &'static str,
@@ -17,37 +19,52 @@ const fn checker(
         name,
         family,
         about,
-        judge,
+        judge: Judge::History(judge),
+    }
+}
+
+/// One that needs to know which process an entry is about, or which write a process has read.
+const fn reader(
+    family: Family,
+    name: &'static str,
+    judge: fn(&Reading<'_>) -> Verdict,
+    about: &'static str,
+) -> Checker {
+    Checker {
+        name,
+        family,
+        about,
+        judge: Judge::Reading(judge),
     }
 }
 
 /// Every checker, family by family.
 pub static ALL: &[Checker] = &[
-    checker(
+    reader(
         Family::Stdin,
         "at-most-once",
         stdin::at_most_once,
         "A process reads a write no more often than its caller asked for it: no keystroke is typed twice.",
     ),
-    checker(
+    reader(
         Family::Stdin,
         "in-order",
         stdin::in_order,
         "A process reads writes in the order in which its caller asked for them.",
     ),
-    checker(
+    reader(
         Family::Stdin,
         "untorn",
         stdin::untorn,
         "What a process reads is always one whole write.",
     ),
-    checker(
+    reader(
         Family::Stdin,
         "accepted-means-applied",
         outcomes::accepted_means_applied,
         "A write that its caller believes to be applied was really read by the process.",
     ),
-    checker(
+    reader(
         Family::Stdin,
         "no-false-certainty",
         outcomes::no_false_certainty,
@@ -77,19 +94,19 @@ pub static ALL: &[Checker] = &[
         isolation::no_cross_session,
         "A client meets its own sessions and the output of its own processes only.",
     ),
-    checker(
+    reader(
         Family::Output,
         "gapless-or-declared",
         output::gapless_or_declared,
         "A subscriber gets all that was printed, in order and unchanged, or is told that it does not.",
     ),
-    checker(
+    reader(
         Family::Output,
         "exit-after-output",
         output::exit_after_output,
         "Nothing that comes before an exit or a close arrives after it, and the exit code is the real one.",
     ),
-    checker(
+    reader(
         Family::Output,
         "closed-once-and-last",
         output::closed_once_and_last,
@@ -101,7 +118,7 @@ pub static ALL: &[Checker] = &[
         sessions::process_survives,
         "A process outlives the connection that it was started on for as long as its session's lease runs.",
     ),
-    checker(
+    reader(
         Family::Sessions,
         "no-orphan",
         sessions::no_orphan,

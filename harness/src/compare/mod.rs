@@ -14,7 +14,7 @@ use unplug_reconnect::policy::Policy;
 use unplug_reconnect::seed::Seed;
 
 use crate::checkers::metrics::{Counts, Metrics, measure};
-use crate::checkers::{self, Verdict};
+use crate::checkers::{self, Reading, Verdict};
 use crate::judge::{World, attempt};
 use crate::plan::{HostKind, Plan};
 use crate::scenario::{Mock, Scenario, Variant};
@@ -61,6 +61,7 @@ impl Contender {
     pub fn plan(&self, name: &str, scenario: &Scenario) -> Plan {
         let mut scenario = scenario.clone();
         scenario.cases.clear();
+        scenario.clients.iter_mut().for_each(|client| client.bug = None);
         for server in scenario
             .servers
             .iter_mut()
@@ -122,7 +123,8 @@ impl Sample {
         if run.runaway.is_some() {
             return nothing(Ran::Away);
         }
-        let judgements = checkers::judge(&run.history);
+        let reading = Reading::new(&run.history);
+        let judgements = checkers::judge_reading(&reading);
         let tested = judgements
             .iter()
             .any(|judgement| judgement.verdict != Verdict::Vacuous);
@@ -136,7 +138,7 @@ impl Sample {
                 (true, false) => Ran::Untested,
             },
             violated: failed.map(|judgement| judgement.checker.name).collect(),
-            metrics: measure(&run.history),
+            metrics: measure(&reading),
         }
     }
 }

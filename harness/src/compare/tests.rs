@@ -36,6 +36,7 @@ fn a_plan_has_the_policy_and_the_version_everywhere_and_no_planted_bug() {
     let sources = library::select(&["exec/double_attach".to_owned()]).unwrap();
     let mut scenario = sources[0].parse(&presets::names()).unwrap();
     scenario.servers[0].bug = Some("attach_twice".to_owned());
+    scenario.clients[1].bug = Some("forget_session".to_owned());
     let policy = presets::policy("codex-0.134").unwrap();
     let plan = Contender::of("codex-0.134", &policy, None)[0].plan("double_attach", &scenario);
     let mut clients = 0;
@@ -44,10 +45,11 @@ fn a_plan_has_the_policy_and_the_version_everywhere_and_no_planted_bug() {
             HostKind::Client {
                 preset,
                 policy: numbers,
+                bug,
                 ..
             } => {
                 clients += 1;
-                assert_eq!((preset.as_str(), numbers), ("codex-0.134", &policy));
+                assert_eq!((preset.as_str(), numbers, *bug), ("codex-0.134", &policy, None));
             }
             HostKind::Exec { preset, bug, .. } => assert_eq!((preset.name, *bug), ("0.134", None)),
             HostKind::Script | HostKind::Issuer { .. } => {}

@@ -3,7 +3,7 @@
 use unplug_reconnect::time::Time;
 
 use super::timeline::timeline;
-use crate::checkers::{Checker, Verdict};
+use crate::checkers::{Checker, Reading, Verdict};
 use crate::history::History;
 
 /// So many lines of the timeline are shown.
@@ -31,7 +31,7 @@ impl Upto {
     /// violation. The whole history, if only its end is one.
     pub(super) fn violation(history: &History, checker: &Checker, why: &str) -> Self {
         let says_so = |entries: usize| {
-            let verdict = (checker.judge)(&beginning(history, entries));
+            let verdict = checker.judge(&Reading::new(&beginning(history, entries)));
             matches!(verdict, Verdict::Fail(sentence) if sentence == why)
         };
         let (mut fine, mut violated) = (0, history.entries.len());

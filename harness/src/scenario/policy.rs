@@ -23,17 +23,19 @@ pub fn policy(word: &str) -> Result<Arc<Policy>, Refused> {
     }
     let bytes = read(path)?;
     let text = str::from_utf8(&bytes).map_err(|error| not_text(word, &bytes, error.valid_up_to()))?;
-    match toml::from_str(text) {
-        Ok(policy) => Ok(Arc::new(policy)),
-        Err(error) => {
-            let problem = Problem {
-                span: error.span(),
-                ..Problem::new(error.message())
-            };
-            let help = "a policy has the keys of those in scenarios/policies, for example recommended.toml";
-            Err(Refused::new(word, text.to_owned(), vec![problem.help(help)]))
-        }
-    }
+    let help = "a policy has the keys of those in scenarios/policies, for example recommended.toml";
+    let refused = |problem: Problem| Refused::new(word, text.to_owned(), vec![problem]);
+    let policy: Policy = toml::from_str(text).map_err(|error| {
+        let problem = Problem {
+            span: error.span(),
+            ..Problem::new(error.message())
+        };
+        refused(problem.help(help))
+    })?;
+    policy
+        .check()
+        .map_err(|why| refused(Problem::new(format!("in `{word}`: {why}"))))?;
+    Ok(Arc::new(policy))
 }
 
 fn unknown(word: &str) -> Problem {

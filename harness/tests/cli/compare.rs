@@ -218,6 +218,20 @@ fn a_policy_file_with_an_unknown_key() {
 }
 
 #[test]
+fn a_policy_file_whose_parts_do_not_fit() {
+    let shipped = policy("base = \"1s\", cap = \"1s\"");
+    let said = Folder::new()
+        .with(
+            "odd.toml",
+            shipped.replace("write_ids = true", "write_ids = false"),
+        )
+        .unplug("compare odd.toml codex-0.142")
+        .exits(64);
+    let sentence = "in `odd.toml`: replay.write = \"same_id\" needs ids";
+    assert!(said.stderr.contains(sentence), "{}", said.stderr);
+}
+
+#[test]
 fn a_file_that_is_no_policy() {
     refused(
         "compare blip.toml codex-0.142",

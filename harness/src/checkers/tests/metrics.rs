@@ -6,11 +6,12 @@ use unplug_reconnect::policy::SessionMode;
 use unplug_reconnect::wire::exec::method;
 
 use super::run::{Run, answer, ms, request};
+use crate::checkers::Reading;
 use crate::checkers::metrics::{Counts, Metrics, Outcomes, measure};
 use crate::history::{Kind, Truth};
 
 fn measured(run: Run) -> Metrics {
-    measure(&run.into_history())
+    measure(&Reading::new(&run.into_history()))
 }
 
 fn counts(run: Run) -> Counts {

@@ -13,7 +13,7 @@ use unplug_reconnect::seed::Seed;
 use unplug_reconnect::time::Time;
 use unplug_reconnect::wire::exec::method;
 
-use crate::checkers::{ALL, Verdict};
+use crate::checkers::{ALL, Reading, Verdict};
 use crate::fault::Fault;
 use crate::history::{Entry, Event, Header, History, Host, Role, SCHEMA, Truth};
 
@@ -222,7 +222,7 @@ impl Run {
             .iter()
             .find(|checker| checker.name == name)
             .expect("a checker of this name");
-        (checker.judge)(&self.history)
+        checker.judge(&Reading::new(&self.history))
     }
 
     #[track_caller]

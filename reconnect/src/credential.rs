@@ -10,6 +10,7 @@ use crate::id::{ConnId, ConnIds};
 use crate::policy::{CredentialPolicy, Reuse};
 use crate::time::Time;
 use crate::wire::registry::ENVIRONMENT_OFFLINE;
+use crate::words::shortened;
 
 /// A fact.
 #[derive(Clone, Debug)]
@@ -187,7 +188,7 @@ impl Credential {
             _ => false,
         };
         let code = code.map(|code| format!(" {code}")).unwrap_or_default();
-        self.fail(format!("the issuer answered {status}{code}"), again);
+        self.fail(shortened(format!("the issuer answered {status}{code}")), again);
     }
 
     fn on_rejected(&mut self) {

@@ -18,3 +18,4 @@ pub mod seed;
 pub mod time;
 pub mod transport;
 pub mod wire;
+mod words;

@@ -15,6 +15,7 @@ use crate::wire::exec::{
     InitializeParams, InitializeResult, Message, Notification, ReadParams, Reply, Request, method,
 };
 use crate::wire::rpc::{RequestId, RpcError, STILL_ATTACHED, TRANSPORT_CLOSED};
+use crate::words::shortened;
 
 /// The name that the exec-server sees; the default of real clients (exec-server sheet, 7.2).
 const CLIENT_NAME: &str = "codex-core";
@@ -135,6 +136,7 @@ impl Exec {
         let resumed = self.is_resuming();
         let session = result.session_id;
         if self.session.as_ref().is_some_and(|expected| *expected != session) {
+            let session = shortened(session.to_string());
             self.refuse(
                 conn,
                 &format!("exec-server initialized an unexpected session {session}"),

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::policy::Limits;
 use crate::wire::exec::{Chunk, ReadResult, Stream};
+use crate::words::shortened;
 
 /// What has a place in the sequence of a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,11 +76,17 @@ impl Cursor {
     /// In words, if a hole remains that nothing can fill.
     pub(super) fn recover(&mut self, read: ReadResult) -> Result<(), String> {
         if let Some(failure) = read.failure {
-            return Err(failure);
+            return Err(shortened(failure));
         }
         let target = read.next_seq.saturating_sub(1);
         if self.closed || target <= self.published {
             return Ok(());
+        }
+        if let Some(output) = read.chunks.iter().find(|output| target < output.seq) {
+            let beyond = output.seq;
+            return Err(format!(
+                "process output sequence {beyond} is beyond {target}, where the read ends"
+            ));
         }
         let mut run = std::mem::take(&mut self.early);
         self.early_bytes = 0;

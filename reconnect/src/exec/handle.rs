@@ -82,6 +82,8 @@ impl Exec {
         }
         let was_live = handle.life == Life::Live && !handle.cursor.is_closed();
         handle.life = Life::Lost(why.clone());
+        // Nothing more of it is told, so nothing of it is kept.
+        handle.cursor = Cursor::default();
         let writes: Vec<_> = handle.outbox.drain().collect();
         for write in writes {
             let truth = if write.sends == 0 {

@@ -29,6 +29,7 @@ use crate::time::Time;
 use crate::transport::{DialError, Truth};
 use crate::wire::exec::{Chunk, Message, Notification, Stream, method};
 use crate::wire::rpc::RequestId;
+use crate::words::shortened;
 
 use calls::Waiting;
 use handle::Handle;
@@ -408,7 +409,10 @@ impl Exec {
         match message {
             Message::Response { id, reply } => self.on_answer(conn, &id, Ok(reply), now),
             Message::Error { id, error } if self.is_goodbye(&id, &error) => self.on_goodbye(now),
-            Message::Error { id, error } => self.on_answer(conn, &id, Err(error), now),
+            Message::Error { id, mut error } => {
+                error.message = shortened(error.message);
+                self.on_answer(conn, &id, Err(error), now);
+            }
             Message::Notification(note) if note.is_malformed() => {
                 self.on_unreadable("malformed notification", now)
             }

@@ -4,6 +4,9 @@
 //! watch reads every output and knows nothing of the machine's insides. In the end all connections die, and everything
 //! must settle.
 
+mod bytes;
+mod frames;
+mod peers;
 mod steps;
 mod watch;
 
@@ -39,18 +42,25 @@ fn policy(name: &str, small: bool) -> Policy {
     policy
 }
 
-#[test]
-fn any_peer_is_survived() {
-    let cases = std::env::var("PROPTEST_CASES")
-        .ok()
-        .and_then(|cases| cases.parse().ok())
-        .unwrap_or(256);
-    let config = Config {
-        cases,
-        rng_seed: RngSeed::Fixed(1),
+/// 256 cases of one search; `PROPTEST_CASES` raises their number, `UNPLUG_SEED` moves the search elsewhere.
+fn config() -> Config {
+    let number = |name: &str| {
+        std::env::var(name)
+            .ok()
+            .and_then(|number| number.parse::<u32>().ok())
+    };
+    Config {
+        cases: number("PROPTEST_CASES").unwrap_or(256),
+        rng_seed: RngSeed::Fixed(number("UNPLUG_SEED").unwrap_or(1).into()),
         failure_persistence: None,
         ..Config::default()
-    };
+    }
+}
+
+#[test]
+fn any_peer_is_survived() {
+    let config = config();
+    let cases = config.cases;
     let resumed = Cell::new(0);
     let setting = (select(PRESETS.to_vec()), any::<bool>(), any::<bool>());
     let steps = proptest::collection::vec(step(), 0..200);

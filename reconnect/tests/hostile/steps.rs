@@ -12,6 +12,8 @@ use unplug_reconnect::wire::exec::{
 };
 use unplug_reconnect::wire::rpc::{RequestId, RpcError};
 
+use crate::frames;
+
 /// The processes that callers ask for and servers speak of.
 pub(crate) const PROCESSES: [&str; 3] = ["a", "b", "c"];
 
@@ -183,5 +185,15 @@ fn text() -> impl Strategy<Value = String> {
         r#"{"id":2,"method":"network/policyRequest","params":null}"#,
         r#"{"id":1,"error":{"code":0}}"#,
     ]);
-    prop_oneof![whole, torn, strange.prop_map(str::to_owned), any::<String>()]
+    let real = frames::real()
+        .into_iter()
+        .flat_map(|(_, frame)| frames::mutants(&frame));
+    let wrong: Vec<_> = real.map(|mutant| mutant.to_string()).collect();
+    prop_oneof![
+        whole,
+        torn,
+        strange.prop_map(str::to_owned),
+        any::<String>(),
+        select(wrong)
+    ]
 }

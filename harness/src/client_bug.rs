@@ -62,6 +62,10 @@ pub enum ClientBug {
     /// Does not hang up a connection that it gives up, and pings on it when it has a new one.
     PingOldConnection,
 
+    // Bodies.
+    /// Tells a caller that a body is complete when it failed.
+    CleanCut,
+
     // When it dials.
     /// Gives a dial up after a second without ending it.
     ForgetDial,

@@ -211,6 +211,24 @@ pub struct SessionId(Arc<str>);
 #[serde(transparent)]
 pub struct ProcessId(Arc<str>);
 
+/// A forwarded HTTP request as its client names it, and the body that streams back for it: `http-1`, `http-2`, … over all
+/// connections of the client (exec-server sheet, 9).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct HttpId(Arc<str>);
+
+impl From<&str> for HttpId {
+    fn from(text: &str) -> Self {
+        Self(text.into())
+    }
+}
+
+impl fmt::Display for HttpId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 impl From<&str> for SessionId {
     fn from(text: &str) -> Self {
         Self(text.into())

@@ -276,6 +276,12 @@ pub struct Limits {
     /// Their bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reorder_bytes_max: Option<usize>,
+    /// Bytes in one piece of a body that streams back. More means that the peer makes no sense.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body_delta_bytes_max: Option<usize>,
+    /// Bytes of all bodies that wait for their readers. More fails the body that brings them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body_bytes_max: Option<usize>,
 }
 
 #[cfg(test)]

@@ -29,6 +29,8 @@ const MEDIAN_MAX: u64 = 40;
 /// When somebody asks for a new process although the storm may have taken everything.
 const LATE: Duration = Duration::from_secs(100);
 const THREADS: usize = 2;
+/// Bodies that stream through the storm, and one that its origin cuts short.
+const BODIES: [&str; 2] = ["http://ticks.test/60/500ms", "http://breaks.test/3/1s"];
 
 /// Where a mistake is planted.
 #[derive(Clone, Copy)]
@@ -47,6 +49,8 @@ struct Planted {
     clients: usize,
     /// Empty: all that there are.
     kinds: &'static [FaultKind],
+    /// Whether callers ask for bodies that stream: the script of a storm has none.
+    bodies: bool,
 }
 
 /// What it took.
@@ -66,6 +70,7 @@ const fn planted(plant: Plant, checkers: &'static [&'static str]) -> Planted {
         version: "0.142",
         clients: 1,
         kinds: &[],
+        bodies: false,
     }
 }
 
@@ -84,6 +89,8 @@ fn of_mock(bug: Bug) -> Planted {
         Bug::LeakSession => &["no-cross-session"],
         Bug::KeepAfterExpiry | Bug::ReviveDead => &["lease-honoured"],
         Bug::AttachTwice => &["one-live-generation"],
+        Bug::DoneWhenCut => &["body-ends-honestly"],
+        Bug::LeakBody => &["no-response-leak"],
     };
     let planted = planted(Plant::Mock(bug), checkers);
     match bug {
@@ -95,6 +102,10 @@ fn of_mock(bug: Bug) -> Planted {
         // A client that still tries when the lease is over.
         Bug::KeepAfterExpiry => Planted {
             policy: "codex-0.169",
+            ..planted
+        },
+        Bug::DoneWhenCut | Bug::LeakBody => Planted {
+            bodies: true,
             ..planted
         },
         Bug::AcceptExpiredUrl => Planted {
@@ -150,6 +161,7 @@ fn of_client(bug: ClientBug) -> Planted {
         ClientBug::PipelineWrites => &["in-order"],
         ClientBug::KeepUrl => &["fresh-credential-per-dial"],
         ClientBug::ForgetSession => &["process-survives"],
+        ClientBug::CleanCut => &["body-ends-honestly"],
     };
     let planted = planted(Plant::Client(bug), checkers);
     match bug {
@@ -167,6 +179,10 @@ fn of_client(bug: ClientBug) -> Planted {
         // Room for two calls; a storm never asks for 257.
         ClientBug::NoBound => Planted {
             policy: "tight",
+            ..planted
+        },
+        ClientBug::CleanCut => Planted {
+            bodies: true,
             ..planted
         },
         // It must leave right behind its last word.
@@ -236,6 +252,21 @@ impl Planted {
                 client: Some(client.name.clone()),
                 action: Action::Do(start),
             });
+            for url in BODIES.iter().filter(|_| self.bodies) {
+                let body = Do::Http {
+                    url: (*url).to_owned(),
+                    method: "GET".to_owned(),
+                    stream: true,
+                    timeout: None,
+                    reads_after: None,
+                };
+                scenario.steps.push(Step {
+                    name: None,
+                    trigger: Trigger::At(Duration::from_secs(1)),
+                    client: Some(client.name.clone()),
+                    action: Action::Do(body),
+                });
+            }
         }
         scenario
     }

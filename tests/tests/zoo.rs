@@ -95,6 +95,31 @@ const CAUGHT: &[(&str, &str, &str)] = &[
         "laptop sent k2 (process/start) again on c2, which may happen twice",
     ),
     (
+        "exec/http_body_breaks@done_when_cut",
+        "body-ends-honestly",
+        "laptop saw the body of k1 end cleanly after 21 bytes, but it was not complete",
+    ),
+    (
+        "exec/http_body_cut@leak_body",
+        "no-response-leak",
+        "c2 received a piece of the body of http-1, which it never asked for",
+    ),
+    (
+        "exec/http_body_cut@clean_cut",
+        "body-ends-honestly",
+        "laptop saw the body of k1 end cleanly after 21 bytes, but it was not complete",
+    ),
+    (
+        "exec/http_not_replayed@broken-replayer",
+        "done-once",
+        "executor did k1 (http/request) twice, but laptop asked for it once",
+    ),
+    (
+        "exec/http_slow_body@codex-0.142",
+        "bounded-queues",
+        "the queue body bytes of laptop held 25165824, and at most 16777216 is sane",
+    ),
+    (
         "exec/url_expiry_between_dials@0.134",
         "fresh-credential-per-dial",
         "laptop dialed c2 with u1, which c1 had used",

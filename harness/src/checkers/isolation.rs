@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use unplug_reconnect::id::{CallId, ConnId, ProcessId, Purpose, SessionNumber};
+use unplug_reconnect::id::{CallId, ConnId, HttpId, ProcessId, Purpose, SessionNumber};
 use unplug_reconnect::wire::rpc::RequestId;
 
 use super::Verdict;
@@ -34,10 +34,10 @@ fn is_complaint(frame: &Frame) -> bool {
 
 /// Frames that the network repeats on its own, by connection: each excuses one answer too many.
 #[derive(Default)]
-struct Copies(BTreeMap<ConnId, usize>);
+pub(super) struct Copies(BTreeMap<ConnId, usize>);
 
 impl Copies {
-    fn read(&mut self, event: &Event) {
+    pub(super) fn read(&mut self, event: &Event) {
         if let Event::Fault {
             fault: Fault::DuplicateFrame,
             conn: Some(conn),
@@ -47,7 +47,7 @@ impl Copies {
         }
     }
 
-    fn excuse(&mut self, conn: ConnId) -> bool {
+    pub(super) fn excuse(&mut self, conn: ConnId) -> bool {
         let Some(left) = self.0.get_mut(&conn).filter(|left| 0 < **left) else {
             return false;
         };
@@ -63,6 +63,7 @@ type Requests<'a> = BTreeMap<(ConnId, &'a RequestId), (&'a Frame, bool)>;
 /// answer tells an agent what happened to somebody else's command.
 pub(super) fn no_response_leak(history: &History) -> Verdict {
     let mut requests = Requests::new();
+    let mut bodies: BTreeSet<(ConnId, &HttpId)> = BTreeSet::new();
     let mut copies = Copies::default();
     let mut tested = false;
     for entry in &history.entries {
@@ -75,12 +76,21 @@ pub(super) fn no_response_leak(history: &History) -> Verdict {
             if let (Kind::Request, Some(request)) = (frame.kind, &frame.request) {
                 requests.insert((*conn, request), (frame, false));
             }
+            bodies.extend(frame.http.as_ref().map(|http| (*conn, http)));
         } else if let Event::Delivered {
             conn,
             dir: Dir::S2c,
             frame,
         } = &entry.event
         {
+            if let Some(http) = &frame.http {
+                tested = true;
+                if !bodies.contains(&(*conn, http)) {
+                    return Verdict::Fail(format!(
+                        "{conn} received a piece of the body of {http}, which it never asked for"
+                    ));
+                }
+            }
             if !is_answer(frame) || is_complaint(frame) {
                 continue;
             }

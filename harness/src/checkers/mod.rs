@@ -9,6 +9,7 @@
 //! reading.
 
 mod backpressure;
+mod bodies;
 mod budget;
 mod credentials;
 mod efforts;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use unplug_reconnect::id::{CallId, ConnId};
+use unplug_reconnect::wire::exec::method;
 use unplug_reconnect::wire::rpc::RequestId;
 
 use super::Verdict;
@@ -165,7 +166,7 @@ fn was_read(pipes: &Pipes<'_>, counts: &Counts<'_>, handle: usize, position: usi
     }
 }
 
-/// Which requests that end a process were acted on.
+/// Which requests that end a process, or that ask an origin, were acted on.
 #[derive(Default)]
 struct Ends<'a> {
     calls: BTreeMap<(ConnId, &'a RequestId), (usize, CallId)>,
@@ -181,23 +182,27 @@ impl<'a> Ends<'a> {
         } = event
         {
             if let (Some(request), Some(call)) = (&frame.request, frame.call)
-                && ends_a_process(&frame.method)
+                && (ends_a_process(&frame.method) || frame.method == method::HTTP)
             {
                 self.calls.insert((*conn, request), (who, call));
             }
         } else if let Event::Applied {
             conn,
             request: Some(request),
-            ..
+            method: name,
         } = event
         {
-            if let Some(call) = self.calls.get(&(*conn, request)) {
+            // Of an HTTP request the books say more: whether it was made.
+            if let Some(call) = self.calls.get(&(*conn, request)).filter(|_| name != method::HTTP) {
                 self.applied.insert(*call);
             }
+        } else if let Event::Forwarded { conn, request, .. } = event {
+            self.applied.extend(self.calls.get(&(*conn, request)));
         } else if let Event::Sent {
             dir: Dir::S2c, frame, ..
         } = event
             && frame.kind == Kind::Error
+            && frame.method != method::HTTP
             && let Some(asked) = &frame.answers
             && let Some(call) = self.calls.get(&(asked.conn, &asked.request))
         {
@@ -208,7 +213,8 @@ impl<'a> Ends<'a> {
 
 /// What a client could know of its calls, for those whose outcome it calls unknown.
 ///
-/// The refusal of what was sent before is no knowledge: it says nothing about the first time.
+/// No knowledge are the refusal of what was sent before, which says nothing about the first time, and that of an HTTP
+/// request, which says nothing about its origin.
 #[derive(Default)]
 pub(super) struct Surrenders<'a> {
     /// Calls that were sent, and the connection on which an answer to them arrived.
@@ -246,7 +252,8 @@ impl<'a> Surrenders<'a> {
             if let Some(request) = answered(*conn, frame)
                 && !self.left.contains(conn)
                 && let Some(call) = self.calls.get(&(*conn, request))
-                && !(frame.kind == Kind::Error && self.again.contains(&(who, *call)))
+                && !(frame.kind == Kind::Error
+                    && (self.again.contains(&(who, *call)) || frame.method == method::HTTP))
             {
                 self.sent.insert((who, *call), Some(*conn));
             }

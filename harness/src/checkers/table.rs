@@ -3,8 +3,8 @@
 use super::reading::Reading;
 use super::{Checker, Family, Judge, Verdict};
 use super::{
-    backpressure, budget, credentials, isolation, liveness, outcomes, output, resumption, retries, sessions,
-    stdin,
+    backpressure, bodies, budget, credentials, isolation, liveness, outcomes, output, resumption, retries,
+    sessions, stdin,
 };
 use crate::history::History;
 
@@ -113,6 +113,12 @@ pub static ALL: &[Checker] = &[
         "The end of a process's output is announced once, and nothing follows it.",
     ),
     checker(
+        Family::Output,
+        "body-ends-honestly",
+        bodies::body_ends_honestly,
+        "A body that its caller sees end cleanly is complete, and every body ends once.",
+    ),
+    checker(
         Family::Sessions,
         "process-survives",
         sessions::process_survives,
@@ -177,6 +183,12 @@ pub static ALL: &[Checker] = &[
         "replay-only-what-is-safe",
         retries::replay_only_what_is_safe,
         "Only what may happen twice, or carries its idempotency key, is sent twice.",
+    ),
+    checker(
+        Family::Retries,
+        "done-once",
+        bodies::done_once,
+        "What a caller asks for once is done once: no HTTP request is made twice.",
     ),
     checker(
         Family::Credentials,

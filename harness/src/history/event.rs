@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use unplug_reconnect::id::{CallId, ConnId, ProcessId, SessionNumber, UrlId, WriteId};
+use unplug_reconnect::id::{CallId, ConnId, HttpId, ProcessId, SessionNumber, UrlId, WriteId};
 use unplug_reconnect::time::{Time, length};
 pub use unplug_reconnect::transport::{CloseReason, DialError, Truth};
 use unplug_reconnect::wire::exec::{Chunk, Stream};
@@ -79,6 +79,9 @@ pub struct Frame {
     /// The call for which a client sends it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call: Option<CallId>,
+    /// The HTTP request that stands in it, or that a piece of a body belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<HttpId>,
 }
 
 /// Why a resume was refused.
@@ -108,6 +111,9 @@ pub struct Call {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub write: Option<WriteId>,
 }
+
+/// The queue of bodies that wait for their readers, in bytes: see [`Event::HighWater`].
+pub const BODY_BYTES: &str = "body bytes";
 
 /// One fact.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -241,6 +247,35 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<Asked>,
     },
+    /// A caller is given the answer to a call that was made for its answer, just before the call is settled.
+    Told {
+        /// Which call.
+        call: CallId,
+        /// The answer, in short.
+        what: String,
+    },
+    /// A caller has a body to read: the request that it asked for is answered.
+    BodyOpened {
+        /// Which call.
+        call: CallId,
+    },
+    /// A caller is given a piece of a body.
+    BodyPart {
+        /// Which call.
+        call: CallId,
+        /// Its place in the body, from 1.
+        seq: u64,
+        /// The bytes.
+        chunk: Chunk,
+    },
+    /// A caller is told that nothing more comes of a body.
+    BodyEnded {
+        /// Which call.
+        call: CallId,
+        /// Why it is not complete; none if it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
+    },
     /// A subscriber is given output.
     Output {
         /// Of which process.
@@ -333,6 +368,29 @@ pub enum Event {
         /// Its id, unless it is a notification.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         request: Option<RequestId>,
+    },
+    /// An HTTP request was really made.
+    Forwarded {
+        /// For a request of this connection.
+        conn: ConnId,
+        /// Its id there.
+        request: RequestId,
+        /// How the client names it.
+        http: HttpId,
+        /// Where to, without the query.
+        url: String,
+    },
+    /// The body of a request whose answer streams has really ended.
+    OriginEnded {
+        /// On this connection.
+        conn: ConnId,
+        /// Of which request.
+        http: HttpId,
+        /// So many bytes came.
+        bytes: u64,
+        /// Why more should have come; none if it was complete.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
     },
     /// A process runs.
     ProcessStarted {

@@ -15,7 +15,8 @@ use unplug_reconnect::seed::Seed;
 use unplug_reconnect::time::{Time, length};
 
 pub use event::{
-    Asked, Call, CloseReason, DialError, Dir, Event, Frame, Kind, Label, Name, ResumeRefusal, Truth,
+    Asked, BODY_BYTES, Call, CloseReason, DialError, Dir, Event, Frame, Kind, Label, Name, ResumeRefusal,
+    Truth,
 };
 
 /// The version of the JSON lines format.

@@ -1,7 +1,7 @@
 //! The host of an exec client: the machine, its source of signed URLs if the link needs one, and the callers.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use unplug_mocks::issuer::{Body, url_id};
@@ -12,18 +12,16 @@ use unplug_reconnect::policy::Policy;
 use unplug_reconnect::seed::Seed;
 use unplug_reconnect::time::Time;
 use unplug_reconnect::transport::DialError;
-use unplug_reconnect::wire::exec::{Chunk, Decoded, decode, method};
+use unplug_reconnect::wire::exec::{Chunk, Decoded, decode};
 use unplug_reconnect::wire::registry::ConnectRequest;
 
+use super::ask::{about, in_short, op};
 use super::saboteur::{Saboteur, UrlSaboteur, altered};
 use super::{Effect, Input, Payload, REGISTRY_CONNECT, bare_frame, describe};
 use crate::client_bug::ClientBug;
-use crate::history::{Asked, Call, Event, Kind, Name};
+use crate::history::{Asked, BODY_BYTES, Call, Event, Kind, Name};
 use crate::plan::Task;
 use crate::stage::Names;
-
-/// Where processes are started.
-const CWD: &str = "/srv";
 
 /// Whom a client dials: host and name.
 pub(crate) struct Peers {
@@ -46,6 +44,11 @@ pub(crate) struct ClientHost {
     open: u64,
     open_most: u64,
     open_bound: Option<u64>,
+    /// Bytes of bodies that waited for their callers.
+    body_bytes_most: u64,
+    body_bytes_bound: Option<u64>,
+    /// Callers that do not read their bodies before this time.
+    late_readers: BTreeSet<(Time, CallId)>,
     /// What the two machines have to tell each other.
     inbox: VecDeque<Word>,
     effects: VecDeque<Effect>,
@@ -76,6 +79,7 @@ impl ClientHost {
         } else {
             Link::Fixed
         };
+        let body_bytes_bound = policy.limits.body_bytes_max.map(|max| max as u64);
         Self {
             machine: Saboteur::new(bug, policy, link, ConnIds::new(index, Purpose::Session), seed),
             credential,
@@ -87,6 +91,9 @@ impl ClientHost {
             open: 0,
             open_most: 0,
             open_bound,
+            body_bytes_most: 0,
+            body_bytes_bound,
+            late_readers: BTreeSet::new(),
             inbox: VecDeque::new(),
             effects: VecDeque::new(),
         }
@@ -112,6 +119,10 @@ impl ClientHost {
                     self.inbox.push_back(Word::Credential(credential::Input::Wake));
                 }
                 self.inbox.push_back(Word::Exec(exec::Input::Wake));
+                while let Some((_, call)) = self.late_readers.first().copied().filter(|(at, _)| *at <= now) {
+                    self.late_readers.pop_first();
+                    self.inbox.push_back(Word::Exec(exec::Input::Reads { call }));
+                }
             }
             // A client's sends are bounded by its own limits; the transport keeps what it cannot pass on yet.
             Input::Congested(_) | Input::Writable(_) => {}
@@ -134,15 +145,26 @@ impl ClientHost {
 
     pub(crate) fn deadline(&self) -> Option<Time> {
         let credential = self.credential.as_ref().and_then(UrlSaboteur::deadline);
-        [self.machine.deadline(), credential].into_iter().flatten().min()
+        let reader = self.late_readers.first().map(|(at, _)| *at);
+        [self.machine.deadline(), credential, reader]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     pub(crate) fn last_words(&self) -> Vec<Event> {
-        vec![Event::HighWater {
+        let calls = Event::HighWater {
             queue: Cow::Borrowed("calls"),
             most: self.open_most,
             bound: self.open_bound,
-        }]
+        };
+        let bodies = Event::HighWater {
+            queue: Cow::Borrowed(BODY_BYTES),
+            most: self.body_bytes_most,
+            bound: self.body_bytes_bound,
+        };
+        let streamed = (0 < self.body_bytes_most).then_some(bodies);
+        std::iter::once(calls).chain(streamed).collect()
     }
 
     fn record(&mut self, event: Event) {
@@ -152,45 +174,21 @@ impl ClientHost {
     fn on_task(&mut self, task: Task, now: Time, names: &mut Names) {
         self.asked += 1;
         let id = CallId::new(self.asked);
-        let (name, op, data) = match task {
-            Task::Start { process, argv } => (
-                method::START,
-                Op::Start {
-                    process,
-                    argv,
-                    cwd: CWD.to_owned(),
-                },
-                None,
-            ),
-            Task::Write { process, data } => (
-                method::WRITE,
-                Op::Write {
-                    process,
-                    data: data.clone(),
-                },
-                Some(data),
-            ),
-            Task::Read {
-                process,
-                after_seq,
-                wait,
-            } => (
-                method::READ,
-                Op::Read {
-                    process,
-                    after_seq,
-                    wait,
-                },
-                None,
-            ),
-            Task::Signal { process } => (method::SIGNAL, Op::Signal { process }, None),
-            Task::Terminate { process } => (method::TERMINATE, Op::Terminate { process }, None),
-        };
+        let mut data = None;
+        if let Task::Write { data: written, .. } = &task {
+            data = Some(written.clone());
+        }
+        if let Task::Http { reads_after, .. } = &task
+            && !reads_after.is_zero()
+        {
+            self.late_readers.insert((now + *reads_after, id));
+        }
+        let op = op(task);
         let call = Call {
             call: id,
-            method: Cow::Borrowed(name),
+            method: Cow::Borrowed(op.method()),
             process: op.process().cloned(),
-            about: None,
+            about: about(&op),
             write: None,
         };
         self.calls.insert(id, (call, false));
@@ -316,6 +314,7 @@ impl ClientHost {
                 Word::Exec(input) => {
                     self.open += u64::from(matches!(input, exec::Input::Call { .. }));
                     self.machine.handle(input, now);
+                    self.body_bytes_most = self.body_bytes_most.max(self.machine.queued_body_bytes() as u64);
                 }
                 Word::Credential(input) => self.tell_credential(input, now),
             }
@@ -455,6 +454,13 @@ impl ClientHost {
                 let call = call.clone();
                 Event::Settled { call, truth, why, by }
             }
+            News::Told { call, reply } => Event::Told {
+                call,
+                what: in_short(&reply),
+            },
+            News::BodyOpened { call } => Event::BodyOpened { call },
+            News::BodyPart { call, seq, chunk } => Event::BodyPart { call, seq, chunk },
+            News::BodyEnded { call, why } => Event::BodyEnded { call, why },
             News::Output {
                 process,
                 seq,

@@ -9,6 +9,7 @@ use unplug_mocks::issuer::{Gate, url_id};
 use unplug_reconnect::id::ConnId;
 use unplug_reconnect::seed::Seed;
 use unplug_reconnect::time::Time;
+use unplug_reconnect::wire::registry::without_secret;
 
 use super::{Effect, Input, Payload, bare_frame, describe, label, write_id};
 use crate::history::{Asked, Event, Kind, Name, ResumeRefusal};
@@ -191,6 +192,28 @@ fn event(news: News, names: &mut Names) -> Event {
                 request,
             }
         }
+        News::Forwarded {
+            conn,
+            request,
+            http,
+            url,
+        } => Event::Forwarded {
+            conn,
+            request,
+            http,
+            url: without_secret(&url).to_owned(),
+        },
+        News::BodyEnded {
+            conn,
+            http,
+            bytes,
+            error,
+        } => Event::OriginEnded {
+            conn,
+            http,
+            bytes,
+            error,
+        },
         News::ProcessStarted { session, process } => Event::ProcessStarted {
             session: names.session(&session),
             process,

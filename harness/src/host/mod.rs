@@ -4,6 +4,7 @@
 //! keeps the machines' contract: `handle` one input, drain `poll`, come back at `deadline`. What it does comes out as
 //! one ordered list of effects, so that a fault can take effect between any two of them.
 
+mod ask;
 mod client;
 mod exec;
 mod issuer;
@@ -215,7 +216,7 @@ impl Host {
 
 /// A method as a label, without an allocation for those that are known.
 pub(crate) fn label(name: &str) -> Label {
-    const KNOWN: [&str; 10] = [
+    const KNOWN: [&str; 14] = [
         method::INITIALIZE,
         method::INITIALIZED,
         method::START,
@@ -226,6 +227,10 @@ pub(crate) fn label(name: &str) -> Label {
         method::OUTPUT,
         method::EXITED,
         method::CLOSED,
+        method::HTTP,
+        method::BODY,
+        method::INFO,
+        method::STATUS,
     ];
     KNOWN
         .into_iter()
@@ -244,6 +249,7 @@ pub(crate) fn bare_frame(kind: Kind, method: &'static str) -> Frame {
         write: None,
         seq: None,
         call: None,
+        http: None,
     }
 }
 
@@ -263,6 +269,11 @@ pub(crate) fn describe(message: &Message, method: Option<&str>) -> Frame {
                 Notification::Output(params) => (&params.process_id, params.output.seq),
                 Notification::Exited(params) => (&params.process_id, params.seq),
                 Notification::Closed(params) => (&params.process_id, params.seq),
+                Notification::Body(params) => {
+                    frame.http = Some(params.request_id.clone());
+                    frame.seq = Some(params.seq);
+                    return frame;
+                }
                 Notification::Initialized | Notification::Other { .. } => return frame,
             };
             frame.process = Some(process.clone());
@@ -295,7 +306,8 @@ fn describe_request(frame: &mut Frame, request: &Request) {
         }
         Request::Signal(params) => frame.process = Some(params.process_id.clone()),
         Request::Terminate(params) => frame.process = Some(params.process_id.clone()),
-        Request::Initialize(_) | Request::Other { .. } => {}
+        Request::Http(params) => frame.http = Some(params.request_id.clone()),
+        Request::Initialize(_) | Request::Info | Request::Status | Request::Other { .. } => {}
     }
 }
 

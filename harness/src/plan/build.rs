@@ -188,5 +188,20 @@ fn task(what: &Do) -> Task {
         },
         Do::Signal { process } => Task::Signal { process: id(process) },
         Do::Terminate { process } => Task::Terminate { process: id(process) },
+        Do::Http {
+            url,
+            method,
+            stream,
+            timeout,
+            reads_after,
+        } => Task::Http {
+            verb: method.clone(),
+            url: url.clone(),
+            timeout: *timeout,
+            stream: *stream,
+            reads_after: reads_after.unwrap_or_default(),
+        },
+        Do::Info {} => Task::Info,
+        Do::Status {} => Task::Status,
     }
 }

@@ -200,6 +200,23 @@ pub enum Task {
         /// Which.
         process: ProcessId,
     },
+    /// Makes an HTTP request from the server's side.
+    Http {
+        /// The HTTP method.
+        verb: String,
+        /// An absolute URL.
+        url: String,
+        /// How long the server may take to answer.
+        timeout: Option<Duration>,
+        /// Whether the body streams back.
+        stream: bool,
+        /// How much later the caller begins to read it.
+        reads_after: Duration,
+    },
+    /// Asks about the environment.
+    Info,
+    /// Asks whether it is ready.
+    Status,
 }
 
 impl Plan {

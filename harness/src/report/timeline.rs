@@ -63,6 +63,8 @@ pub fn timeline(history: &History) -> String {
         growing: BTreeMap::new(),
         attempts: BTreeMap::new(),
         asked: None,
+        told: None,
+        about: BTreeMap::new(),
     };
     for entry in &history.entries {
         teller.tell(entry.t, entry.who, &entry.event);
@@ -79,6 +81,10 @@ struct Teller<'a> {
     attempts: BTreeMap<ConnId, Attempt>,
     /// The call of the last line, if that is a caller asking.
     asked: Option<CallId>,
+    /// An answer that is told with the word that its call is settled.
+    told: Option<(CallId, String)>,
+    /// By host and call: what it is about.
+    about: BTreeMap<(usize, CallId), String>,
 }
 
 struct Attempt {
@@ -122,6 +128,9 @@ impl Teller<'_> {
                     .unwrap_or_default();
                 self.say(t, who, format!("{}{data}", name(call)));
                 self.asked = Some(call.call);
+                if let Some(about) = &call.about {
+                    self.about.insert((who, call.call), about.clone());
+                }
             }
             Event::Waits { call } => self.say(t, who, format!("{call} waits for room")),
             Event::Settled { call, truth, why, .. } => {
@@ -129,7 +138,9 @@ impl Teller<'_> {
                     .as_ref()
                     .map(|why| format!(": {}", cause(why)))
                     .unwrap_or_default();
-                self.say(t, who, format!("{} {}{why}", name(call), told(*truth)));
+                let answer = self.told.take_if(|(of, _)| *of == call.call);
+                let answer = answer.map(|(_, what)| format!(": {what}")).unwrap_or_default();
+                self.say(t, who, format!("{} {}{why}{answer}", name(call), told(*truth)));
             }
             Event::Sent {
                 conn,
@@ -138,6 +149,27 @@ impl Teller<'_> {
             } => self.tell_sent(t, who, *conn, frame),
             Event::Delivered { conn, frame, .. } if frame.kind == Kind::Garbage => {
                 self.say(t, who, format!("garbage on {conn}"));
+            }
+            Event::Told { call, what } => self.told = Some((*call, what.clone())),
+            Event::BodyPart { call, seq, chunk } => {
+                let about = self.about(who, *call);
+                self.chunk(t, who, "gets", &about, *seq, chunk);
+            }
+            Event::BodyEnded { call, why } => {
+                let end = match why {
+                    None => "is complete".to_owned(),
+                    Some(why) => format!("fails: {}", cause(why)),
+                };
+                let about = self.about(who, *call);
+                self.say(t, who, format!("the body of {about} {end}"));
+            }
+            Event::Forwarded { http, url, .. } => self.say(t, who, format!("makes {http}: {url}")),
+            Event::OriginEnded { http, error, .. } => {
+                let end = match error {
+                    None => "ends".to_owned(),
+                    Some(error) => format!("breaks off: {error}"),
+                };
+                self.say(t, who, format!("the body of {http} {end}"));
             }
             Event::Output {
                 process, seq, chunk, ..
@@ -186,6 +218,7 @@ impl Teller<'_> {
             | Event::Accepted { .. }
             | Event::State { .. }
             | Event::Applied { .. }
+            | Event::BodyOpened { .. }
             | Event::ProcessClosed { .. }
             | Event::ProcessReaped { .. }
             | Event::Evicted { .. }
@@ -336,17 +369,19 @@ impl Teller<'_> {
                 let write = frame.write.map(|write| format!(" {write}")).unwrap_or_default();
                 format!("write{write}")
             }
-            (_, Some(_)) => frame.method.trim_start_matches("process/").to_owned(),
+            (_, Some(_)) => verb(&frame.method).to_owned(),
             (method::READ, None) => format!("catch-up after #{}", frame.seq.unwrap_or_default()),
             (method::TERMINATE, None) => "clean-up terminate".to_owned(),
             (_, None) => return,
         };
-        let process = frame
-            .process
-            .as_ref()
-            .map(|process| format!(" of {process}"))
-            .unwrap_or_default();
-        self.say(t, who, format!("sends {what}{process} on {conn}"));
+        let process = frame.process.as_ref().map(ToString::to_string);
+        let about = process.or_else(|| self.about.get(&(who, frame.call?)).cloned());
+        let about = about.map(|about| format!(" of {about}")).unwrap_or_default();
+        self.say(t, who, format!("sends {what}{about} on {conn}"));
+    }
+
+    fn about(&self, who: usize, call: CallId) -> String {
+        self.about.get(&(who, call)).cloned().unwrap_or_default()
     }
 
     fn chunk(&mut self, t: Time, who: usize, verb: &'static str, process: &str, seq: u64, chunk: &Chunk) {
@@ -492,13 +527,21 @@ impl Text {
 
 /// A call as its caller would name it: `write w1 of sh`.
 fn name(call: &Call) -> String {
-    let verb = call.method.trim_start_matches("process/");
+    let verb = verb(&call.method);
     let about = call.process.as_ref().map(ToString::to_string);
     let about = about.as_ref().or(call.about.as_ref());
     match (call.write, about) {
         (Some(write), Some(about)) => format!("{verb} {write} of {about}"),
         (None, Some(about)) => format!("{verb} {about}"),
         (_, None) => verb.to_owned(),
+    }
+}
+
+/// A method as a caller would name it.
+fn verb(method: &str) -> &str {
+    match method {
+        method::HTTP => "http",
+        _ => method.split_once('/').map_or(method, |(_, verb)| verb),
     }
 }
 

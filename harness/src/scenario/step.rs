@@ -173,6 +173,22 @@ pub enum Method {
     #[serde(rename = "pong")]
     #[strum(serialize = "pong")]
     Pong,
+    /// Makes an HTTP request from the server's side.
+    #[serde(rename = "http/request")]
+    #[strum(serialize = "http/request")]
+    Http,
+    /// A piece of the body of its answer.
+    #[serde(rename = "http/request/bodyDelta")]
+    #[strum(serialize = "http/request/bodyDelta")]
+    HttpBody,
+    /// Describes the environment.
+    #[serde(rename = "environment/info")]
+    #[strum(serialize = "environment/info")]
+    EnvironmentInfo,
+    /// Asks whether it is ready.
+    #[serde(rename = "environment/status")]
+    #[strum(serialize = "environment/status")]
+    EnvironmentStatus,
 }
 
 impl Method {
@@ -180,7 +196,9 @@ impl Method {
     pub const fn only_dir(self) -> Option<Dir> {
         match self {
             Self::Initialized => Some(Dir::C2s),
-            Self::ProcessOutput | Self::ProcessExited | Self::ProcessClosed => Some(Dir::S2c),
+            Self::ProcessOutput | Self::ProcessExited | Self::ProcessClosed | Self::HttpBody => {
+                Some(Dir::S2c)
+            }
             Self::Initialize
             | Self::ProcessStart
             | Self::ProcessRead
@@ -190,7 +208,10 @@ impl Method {
             | Self::Upgrade
             | Self::RegistryConnect
             | Self::Ping
-            | Self::Pong => None,
+            | Self::Pong
+            | Self::Http
+            | Self::EnvironmentInfo
+            | Self::EnvironmentStatus => None,
         }
     }
 }
@@ -307,17 +328,39 @@ pub enum Do {
         /// Which.
         process: String,
     },
+    /// Make an HTTP request from the server's side, to an origin of the mock (see `mocks/src/exec/http.rs`).
+    Http {
+        /// For example `http://ticks.test/5/200ms`.
+        url: String,
+        /// The HTTP method.
+        #[serde(default = "get", skip_serializing_if = "is_get")]
+        method: String,
+        /// Whether the body streams back, piece by piece.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        stream: bool,
+        /// How long the server may take to answer.
+        #[serde(default, with = "MaybeLength", skip_serializing_if = "Option::is_none")]
+        timeout: Option<Duration>,
+        /// How much later the caller begins to read a body that streams.
+        #[serde(default, with = "MaybeLength", skip_serializing_if = "Option::is_none")]
+        reads_after: Option<Duration>,
+    },
+    /// Ask about the environment that processes run in.
+    Info {},
+    /// Ask whether that environment is ready.
+    Status {},
 }
 
 impl Do {
-    /// The process that it is about.
-    pub fn process(&self) -> &str {
+    /// The process that it is about, if it is about one.
+    pub fn process(&self) -> Option<&str> {
         match self {
             Self::Start { process, .. }
             | Self::Write { process, .. }
             | Self::Read { process, .. }
             | Self::Signal { process }
-            | Self::Terminate { process } => process,
+            | Self::Terminate { process } => Some(process),
+            Self::Http { .. } | Self::Info {} | Self::Status {} => None,
         }
     }
 }
@@ -403,6 +446,14 @@ impl From<Step> for Written {
             fault,
         }
     }
+}
+
+fn get() -> String {
+    "GET".to_owned()
+}
+
+fn is_get(method: &str) -> bool {
+    method == "GET"
 }
 
 const fn first() -> u32 {

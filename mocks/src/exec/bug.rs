@@ -57,6 +57,10 @@ pub enum Bug {
     ReviveDead,
     /// A resume of a session that is attached succeeds: the owner is evicted without a word.
     AttachTwice,
+    /// A body that its origin cut short is passed on as if it were complete.
+    DoneWhenCut,
+    /// Bodies are not cancelled with the connection that they stream on: they go on on the session's next one.
+    LeakBody,
 }
 
 /// How late [`Bug::AckBeforeApply`] hands a write over.

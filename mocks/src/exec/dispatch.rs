@@ -2,14 +2,17 @@
 
 use std::borrow::Cow;
 
+use serde::Deserialize as _;
 use unplug_reconnect::id::{ConnId, SessionId};
 use unplug_reconnect::time::Time;
 use unplug_reconnect::wire::exec::{
-    Decoded, InitializeParams, InitializeResult, Message, Notification, Reply, Request, method,
+    Decoded, InfoResult, InitializeParams, InitializeResult, Message, Notification, Reply, Request, Shell,
+    StatusResult, method,
 };
 use unplug_reconnect::wire::rpc::{INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, RequestId, RpcError};
 
 use super::bug::Bug;
+use super::http::leak_bodies;
 use super::news::{News, ResumeRefusal};
 use super::preset::{Cwd, Preset, WriteIds};
 use super::session::{Attachment, Session, SessionKey};
@@ -29,10 +32,10 @@ impl ExecServer {
                 self.close(conn, "an answer that nobody asked for", now);
             }
             Decoded::BadParams { id, method, error } => {
-                let why = if method == method::SIGNAL && !self.shared.preset.signal {
-                    unknown_method(&method)
-                } else {
+                let why = if self.shared.preset.knows(&method) {
                     RpcError::new(INVALID_PARAMS, error)
+                } else {
+                    unknown_method(&method)
                 };
                 let method = Cow::Owned(method);
                 self.refuse(
@@ -116,24 +119,54 @@ impl ExecServer {
                     session.terminate(origin, &params, shared, now)
                 });
             }
+            Request::Http(params) => {
+                if let Some((origin, _)) = self.admitted(origin, "http") {
+                    self.on_http(origin, params, now);
+                }
+            }
+            Request::Info => {
+                if let Some((origin, _)) = self.admitted(origin, "environment info") {
+                    let info = self.info();
+                    self.shared.applied(&origin);
+                    self.shared.answer(origin, Ok(Reply::Info(info)));
+                }
+            }
+            Request::Status => {
+                if let Some((origin, _)) = self.admitted(origin, "environment status") {
+                    let status = "ready".to_owned();
+                    self.shared.applied(&origin);
+                    self.shared
+                        .answer(origin, Ok(Reply::Status(StatusResult { status })));
+                }
+            }
         }
     }
 
-    /// Lets the session of a connection act, once its handshake is complete (sheet 2.5, "too early").
+    /// Lets the session of a connection act, once its handshake is complete.
     fn in_session(&mut self, origin: Origin, act: impl FnOnce(&mut Session, Origin, &mut Shared)) {
-        let state = self.shared.conns.get(&origin.conn);
-        let session = state.and_then(|state| state.session);
-        let text = match session.and_then(|key| self.sessions.get_mut(&key)) {
-            None => "client must call initialize before using exec methods",
-            Some(_) if !state.is_some_and(|state| state.initialized) => {
-                "client must send initialized before using exec methods"
-            }
-            Some(session) => return act(session, origin, &mut self.shared),
-        };
-        self.refuse(origin, RpcError::new(INVALID_REQUEST, text));
+        if let Some((origin, session)) = self.admitted(origin, "exec")
+            && let Some(session) = self.sessions.get_mut(&session)
+        {
+            act(session, origin, &mut self.shared);
+        }
     }
 
-    fn refuse(&mut self, origin: Origin, why: RpcError) {
+    /// Lets a request pass whose connection's handshake is complete, with its session; refuses any other (sheet 2.5, "too
+    /// early").
+    fn admitted(&mut self, origin: Origin, family: &str) -> Option<(Origin, SessionKey)> {
+        let state = self.shared.conns.get(&origin.conn);
+        let session = state.and_then(|state| state.session);
+        let verb = match session.filter(|key| self.sessions.contains_key(key)) {
+            None => "call initialize",
+            Some(_) if !state.is_some_and(|state| state.initialized) => "send initialized",
+            Some(session) => return Some((origin, session)),
+        };
+        let text = format!("client must {verb} before using {family} methods");
+        self.refuse(origin, RpcError::new(INVALID_REQUEST, text));
+        None
+    }
+
+    pub(super) fn refuse(&mut self, origin: Origin, why: RpcError) {
         self.shared.applied(&origin);
         self.shared.answer(origin, Err(why));
     }
@@ -171,6 +204,20 @@ impl ExecServer {
             state.greeting = Some((now + self.shared.delays.initialize, origin, reply));
             self.shared.arm_conn(conn);
         }
+    }
+
+    /// What `environment/info` answers. 0.169 adds the keys of `environmentInfo` (sheet 2.3).
+    fn info(&self) -> InfoResult {
+        let known = self.environment_info.as_ref();
+        let decoded = known.and_then(|info| InfoResult::deserialize(info).ok());
+        decoded.unwrap_or_else(|| InfoResult {
+            shell: Shell {
+                name: "sh".to_owned(),
+                path: "/bin/sh".to_owned(),
+            },
+            cwd: None,
+            more: serde_json::Map::new(),
+        })
     }
 
     /// Opens a session with the next id of the seed, or with this one.
@@ -280,6 +327,7 @@ impl ExecServer {
             let armed = &mut self.shared.late_armed;
             self.shared.timers.set(armed, Some(now), || Key::Answers);
         }
+        leak_bodies(key, conn, &mut self.shared, now);
     }
 }
 
@@ -299,11 +347,16 @@ fn check(request: &Request, preset: &Preset) -> Result<(), RpcError> {
             (WriteIds::Required { .. }, Some(_)) => "writeId must not be empty".to_owned(),
             (WriteIds::Required { .. }, None) => "missing field `writeId`".to_owned(),
         },
-        Request::Signal(_) if !preset.signal => return Err(unknown_method(method::SIGNAL)),
+        Request::Signal(_) | Request::Status if !preset.knows(request.method()) => {
+            return Err(unknown_method(request.method()));
+        }
         Request::Initialize(_)
         | Request::Read(_)
         | Request::Signal(_)
         | Request::Terminate(_)
+        | Request::Http(_)
+        | Request::Info
+        | Request::Status
         | Request::Other { .. } => return Ok(()),
     };
     Err(RpcError::new(INVALID_PARAMS, text))

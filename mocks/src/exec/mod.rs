@@ -5,10 +5,12 @@
 //! [`Script`] is a program that it can run beside those of the `program` module's table. What it really did it tells
 //! as [`News`].
 //!
-//! Not modelled: `http/request`, `fs/*` and `environment/*` (answered as unknown methods), a terminal's echo, and a grandchild that holds a process's pipes after its end.
+//! Not modelled: `fs/*` (answered as unknown methods), a terminal's echo, and a grandchild that holds a process's pipes
+//! after its end.
 
 mod bug;
 mod dispatch;
+mod http;
 mod news;
 mod preset;
 mod process;
@@ -208,6 +210,7 @@ impl ExecServer {
                 unblocked: Vec::new(),
                 late_answers: VecDeque::new(),
                 late_armed: None,
+                stray_bodies: Vec::new(),
                 says: Vec::new(),
                 delays: config.delays,
                 shuffle: Shuffle::new(config.seed),
@@ -323,6 +326,8 @@ impl ExecServer {
         {
             session.unblock(&mut self.shared, now);
         }
+        self.advance_exchanges(conn, now);
+        self.shared.arm_conn(conn);
         self.shared.unblocked.push(conn);
     }
 
@@ -358,7 +363,7 @@ impl ExecServer {
         }
     }
 
-    /// An `initialize` has taken its time, or a ping is due. Ticks that were missed are skipped (sheet 10).
+    /// An `initialize` has taken its time, an origin has something to say, or a ping is due. Ticks that were missed are skipped (sheet 10).
     fn on_conn_due(&mut self, conn: ConnId, now: Time) {
         let Some(state) = self.shared.conns.get_mut(&conn) else {
             return;
@@ -378,6 +383,7 @@ impl ExecServer {
             self.shared.answer(origin, Ok(reply));
             self.shared.unblocked.push(conn);
         }
+        self.advance_exchanges(conn, now);
         self.shared.arm_conn(conn);
     }
 
@@ -417,10 +423,11 @@ impl ExecServer {
 
     /// A connection is over: what it waited for is cancelled, its session detached.
     fn end(&mut self, conn: ConnId, now: Time) {
-        let Some(state) = self.shared.forget(conn) else {
+        let Some(mut state) = self.shared.forget(conn) else {
             return;
         };
         let Some(key) = state.session else { return };
+        http::keep_bodies(&mut state, key, &mut self.shared);
         if self.shared.has(Bug::AnswerOnCurrentConnection) {
             for (message, answers) in state.outbox {
                 self.shared.late_answers.extend(answers.map(|origin| LateAnswer {

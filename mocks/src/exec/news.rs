@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use unplug_reconnect::id::{ConnId, ProcessId, SessionId};
+use unplug_reconnect::id::{ConnId, HttpId, ProcessId, SessionId};
 use unplug_reconnect::time::Time;
 use unplug_reconnect::wire::exec::{Chunk, Stream};
 use unplug_reconnect::wire::rpc::RequestId;
@@ -68,6 +68,28 @@ pub enum News {
         request: Option<RequestId>,
         /// What was asked.
         method: Cow<'static, str>,
+    },
+    /// An HTTP request was really made.
+    Forwarded {
+        /// For a request of this connection.
+        conn: ConnId,
+        /// Its id there.
+        request: RequestId,
+        /// How the client names it.
+        http: HttpId,
+        /// Where to.
+        url: String,
+    },
+    /// The body of an HTTP request that streams has really ended.
+    BodyEnded {
+        /// On this connection.
+        conn: ConnId,
+        /// Of which request.
+        http: HttpId,
+        /// So many bytes came.
+        bytes: u64,
+        /// Why more should have come.
+        error: Option<String>,
     },
     /// A process runs.
     ProcessStarted {

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use unplug_reconnect::wire::exec::method;
 use unplug_reconnect::wire::rpc::{INVALID_REQUEST, STILL_ATTACHED};
 
 /// What a server does with the `writeId` of a write.
@@ -73,6 +74,8 @@ pub struct Preset {
     pub sandbox_type: Option<&'static str>,
     /// Whether the result of `initialize` has `environmentInfo`. Source: table 1, keys in 2.3.
     pub environment_info: bool,
+    /// Whether `environment/status` exists. Source: 2.3, tagged later.
+    pub environment_status: bool,
     /// The exit code of a terminated process. Source: table 1. In 0.140.0 and 0.142.0 the recordings saw both -1 and 137.
     pub terminated_code: i32,
     /// The exit code of a process that an interrupt killed. Source: table 1; case `signal-interrupt`.
@@ -95,6 +98,15 @@ pub struct Preset {
 impl Preset {
     /// The names of all presets, oldest first.
     pub const NAMES: [&'static str; 4] = ["0.134", "0.140", "0.142", "0.169"];
+
+    /// Whether this version knows a method that is not in all versions.
+    pub(super) fn knows(&self, name: &str) -> bool {
+        match name {
+            method::SIGNAL => self.signal,
+            method::STATUS => self.environment_status,
+            _ => true,
+        }
+    }
 
     /// The preset of a version.
     pub fn named(name: &str) -> Option<Self> {
@@ -121,6 +133,7 @@ impl Preset {
             cwd: Cwd::Path,
             sandbox_type: None,
             environment_info: false,
+            environment_status: false,
             terminated_code: -1,
             interrupted_code: 130,
             retained_bytes: 1 << 20,
@@ -164,6 +177,7 @@ impl Preset {
             cwd: Cwd::Uri,
             sandbox_type: Some("none"),
             environment_info: true,
+            environment_status: true,
             terminated_code: 137,
             retained_chunks: Some(50_000),
             dispatch: Dispatch::Concurrent,

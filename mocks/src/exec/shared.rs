@@ -9,6 +9,7 @@ use unplug_reconnect::wire::exec::{Chunk, Decoded, Message, Notification, Reply}
 use unplug_reconnect::wire::rpc::{RequestId, RpcError};
 
 use super::bug::{ANSWER_DELAY, Bug};
+use super::http::Exchange;
 use super::news::News;
 use super::preset::{Dispatch, Preset};
 use super::session::{Place, SessionKey};
@@ -34,6 +35,8 @@ pub(super) struct Conn {
     pub(super) outbox: VecDeque<(Message, Option<Origin>)>,
     /// The answer to `initialize`, while it takes its time.
     pub(super) greeting: Option<(Time, Origin, Reply)>,
+    /// HTTP requests that were made for it and whose bodies have not ended. They are cancelled with it (sheet 3).
+    pub(super) exchanges: Vec<Exchange>,
     pub(super) ping_at: Time,
     pub(super) armed: Option<Time>,
 }
@@ -48,6 +51,7 @@ impl Conn {
             inbox: VecDeque::new(),
             outbox: VecDeque::new(),
             greeting: None,
+            exchanges: Vec::new(),
             ping_at,
             armed: None,
         }
@@ -77,6 +81,8 @@ pub(super) struct Shared {
     pub(super) delays: Delays,
     /// Notifications that others may overtake.
     pub(super) shuffle: Shuffle,
+    /// Of [`Bug::LeakBody`].
+    pub(super) stray_bodies: Vec<(SessionKey, Exchange)>,
     /// Kept for its memory; empty between uses.
     pub(super) says: Vec<Chunk>,
 }
@@ -188,11 +194,16 @@ impl Shared {
             }
     }
 
-    /// Moves a connection's deadline to its next ping, or to the answer that takes its time.
+    /// Moves a connection's deadline to its next ping, to the answer that takes its time, or to what an origin says.
     pub(super) fn arm_conn(&mut self, conn: ConnId) {
         if let Some(state) = self.conns.get_mut(&conn) {
             let greeting = state.greeting.as_ref().map(|(due, ..)| *due);
-            let due = greeting.into_iter().chain([state.ping_at]).min();
+            let origins = state
+                .exchanges
+                .iter()
+                .filter(|_| !state.congested)
+                .map(Exchange::due);
+            let due = greeting.into_iter().chain([state.ping_at]).chain(origins).min();
             self.timers.set(&mut state.armed, due, || Key::Conn(conn));
         }
     }
@@ -222,6 +233,9 @@ pub(super) fn method_name(request: &unplug_reconnect::wire::exec::Request) -> Co
         Request::Write(_) => Cow::Borrowed(method::WRITE),
         Request::Signal(_) => Cow::Borrowed(method::SIGNAL),
         Request::Terminate(_) => Cow::Borrowed(method::TERMINATE),
+        Request::Http(_) => Cow::Borrowed(method::HTTP),
+        Request::Info => Cow::Borrowed(method::INFO),
+        Request::Status => Cow::Borrowed(method::STATUS),
         Request::Other { method, .. } => Cow::Owned(method.clone()),
     }
 }

@@ -77,6 +77,16 @@ fn message_line(
                 )
             }
             Notification::Closed(params) => format!("closed {} {}", params.process_id, params.seq),
+            Notification::Body(params) => {
+                let done = if params.done { " done" } else { "" };
+                let error = params.error.as_ref().map(|error| format!(": {error}"));
+                let (http, delta) = (&params.request_id, bytes(&params.delta));
+                format!(
+                    "body {http} {} {delta}{done}{}",
+                    params.seq,
+                    error.unwrap_or_default()
+                )
+            }
             Notification::Initialized | Notification::Other { .. } => note.method().to_owned(),
         },
     }
@@ -90,6 +100,9 @@ fn reply_line(reply: &Reply, sessions: &mut Sessions) -> String {
         Reply::Write(result) => format!("{:?}", result.status).to_lowercase(),
         Reply::Signal => "signalled".to_owned(),
         Reply::Terminate(result) => format!("running {}", result.running),
+        Reply::Http(result) => format!("{} {}", result.status, bytes(&result.body)),
+        Reply::Info(result) => serde_json::to_string(result).expect("it is JSON"),
+        Reply::Status(result) => result.status.clone(),
         Reply::Undecoded(value) => value.to_string(),
     }
 }
@@ -142,6 +155,24 @@ fn news_line(news: &News, sessions: &mut Sessions) -> String {
             Some(request) => format!("applied {conn} {request} {method}"),
             None => format!("applied {conn} {method}"),
         },
+        News::Forwarded {
+            conn,
+            request,
+            http,
+            url,
+        } => format!("made {http} for {request} of {conn}: {url}"),
+        News::BodyEnded {
+            conn,
+            http,
+            bytes,
+            error,
+        } => {
+            let error = error
+                .as_ref()
+                .map(|error| format!(": {error}"))
+                .unwrap_or_default();
+            format!("body {http} of {conn} ended after {bytes}B{error}")
+        }
         News::ProcessStarted { session, .. }
         | News::Stdin { session, .. }
         | News::Printed { session, .. }
@@ -182,6 +213,8 @@ fn process_line(news: &News, session: &str) -> String {
         | News::ResumeRefused { .. }
         | News::Detached { .. }
         | News::SessionExpired { .. }
+        | News::Forwarded { .. }
+        | News::BodyEnded { .. }
         | News::Applied { .. } => String::new(),
     }
 }

@@ -9,8 +9,8 @@ use unplug_reconnect::id::{ConnId, ProcessId};
 use unplug_reconnect::seed::Seed;
 use unplug_reconnect::time::{Time, length};
 use unplug_reconnect::wire::exec::{
-    Chunk, ExecParams, InitializeParams, Message, Notification, ReadParams, Request, Signal, SignalParams,
-    TerminateParams, WriteParams,
+    Chunk, ExecParams, HttpParams, InitializeParams, Message, Notification, ReadParams, RedirectPolicy,
+    Request, Signal, SignalParams, TerminateParams, WriteParams,
 };
 use unplug_reconnect::wire::rpc::RequestId;
 
@@ -139,6 +139,21 @@ impl Stage {
                 let process_id = process(case)?;
                 self.request(conn, Request::Terminate(TerminateParams { process_id }))
             }
+            "http" => {
+                let params = HttpParams {
+                    method: "GET".to_owned(),
+                    url: site(&take::<String>(case, "site")?),
+                    headers: Vec::new(),
+                    body: None,
+                    timeout_ms: case.try_take_arg("timeout-ms").map_err(text)?,
+                    redirect_policy: RedirectPolicy::Follow,
+                    request_id: take::<String>(case, "id")?.as_str().into(),
+                    stream_response: case.take_flag("stream").map_err(text)?,
+                };
+                self.request(conn, Request::Http(params))
+            }
+            "info" => self.request(conn, Request::Info),
+            "status" => self.request(conn, Request::Status),
             "text" => self.handle(Input::Text {
                 conn,
                 text: case.input.trim_end().to_owned(),
@@ -276,6 +291,12 @@ where
     T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>,
 {
     case.take_arg(name).map_err(text)
+}
+
+/// `ticks-5-200ms` is `http://ticks.test/5/200ms`: a word of a transcript has no slashes.
+fn site(words: &str) -> String {
+    let (host, path) = words.split_once('-').unwrap_or((words, ""));
+    format!("http://{host}.test/{}", path.replace('-', "/"))
 }
 
 fn process(case: &mut TestCase) -> Result<ProcessId> {

@@ -10,10 +10,10 @@ use crate::policy::CwdForm;
 use crate::time::Time;
 use crate::transport::Truth;
 use crate::wire::exec::{
-    ExecParams, Message, ReadParams, Reply, Request, Signal, SignalParams, TerminateParams, WriteParams,
-    WriteResult, WriteStatus, method,
+    ExecParams, HttpParams, Message, ReadParams, RedirectPolicy, Reply, Request, Signal, SignalParams,
+    TerminateParams, WriteParams, WriteResult, WriteStatus, method,
 };
-use crate::wire::rpc::{RequestId, RpcError};
+use crate::wire::rpc::{INTERNAL_ERROR, RequestId, RpcError};
 
 /// A call that no connection has carried yet, or that is to be sent again. Writes wait in their process's outbox.
 #[derive(Debug)]
@@ -111,7 +111,13 @@ impl Exec {
                 }
                 Ok(())
             }
-            Op::Start { .. } | Op::Read { .. } | Op::Signal { .. } | Op::Terminate { .. } => {
+            Op::Start { .. }
+            | Op::Read { .. }
+            | Op::Signal { .. }
+            | Op::Terminate { .. }
+            | Op::Http { .. }
+            | Op::Info
+            | Op::Status => {
                 self.hold(call, op);
                 Ok(())
             }
@@ -172,13 +178,18 @@ impl Exec {
                 let life = self.handles.get(process).map(|handle| &handle.life);
                 matches!(life, Some(Life::Unsent | Life::Pending))
             }
+            Op::Http { .. } | Op::Info | Op::Status => false,
         }
     }
 
     /// When the answer to a request that asks the server to wait this long is overdue. Servers answer one request at a
-    /// time (exec-server sheet, 3), so what is asked behind a long poll waits for its end too.
+    /// time (exec-server sheet, 3), so what is asked behind a long poll waits for its end too, and what is asked behind
+    /// something without a deadline has none.
     fn due(&self, wait: Duration, now: Time) -> Option<Time> {
         let timeout = self.policy.answer_timeout?;
+        if self.in_flight.values().any(|sent| sent.due.is_none()) {
+            return None;
+        }
         let last = self.in_flight.values().filter_map(|sent| sent.due).max();
         Some((now + timeout).max(last.unwrap_or(now)) + wait)
     }
@@ -215,7 +226,7 @@ impl Exec {
 
     fn issue(&mut self, conn: ConnId, waiting: Waiting, now: Time) {
         let Waiting { call, op, sent } = waiting;
-        let mut wait = Duration::ZERO;
+        let mut wait = Some(Duration::ZERO);
         let request = match &op {
             Op::Start { process, argv, cwd } => Request::Start(Box::new(ExecParams {
                 process_id: process.clone(),
@@ -235,7 +246,7 @@ impl Exec {
                 after_seq,
                 wait: asked,
             } => {
-                wait = *asked;
+                wait = Some(*asked);
                 let wait_ms = u64::try_from(asked.as_millis()).ok();
                 Request::Read(ReadParams {
                     process_id: process.clone(),
@@ -251,6 +262,31 @@ impl Exec {
             Op::Terminate { process } => Request::Terminate(TerminateParams {
                 process_id: process.clone(),
             }),
+            Op::Http {
+                verb,
+                url,
+                timeout,
+                stream,
+                reading,
+            } => {
+                wait = *timeout;
+                let request_id = self.bodies.mint();
+                if *stream {
+                    self.bodies.expect(request_id.clone(), call, *reading);
+                }
+                Request::Http(HttpParams {
+                    method: verb.clone(),
+                    url: url.clone(),
+                    headers: Vec::new(),
+                    body: None,
+                    timeout_ms: timeout.and_then(|timeout| u64::try_from(timeout.as_millis()).ok()),
+                    redirect_policy: RedirectPolicy::Follow,
+                    request_id,
+                    stream_response: *stream,
+                })
+            }
+            Op::Info => Request::Info,
+            Op::Status => Request::Status,
             Op::Write { .. } => unreachable!("writes wait in their outbox"),
         };
         if let Op::Start { process, .. } = &op
@@ -259,7 +295,7 @@ impl Exec {
             assert!(sent || handle.life == Life::Unsent, "{process} is started once");
             handle.life = Life::Pending;
         }
-        let due = self.due(wait, now);
+        let due = wait.and_then(|wait| self.due(wait, now));
         let id = self.send(conn, request, What::Call(call, op), due);
         if let Some(carried) = self.in_flight.get_mut(&id) {
             carried.again = sent;
@@ -385,7 +421,12 @@ impl Exec {
         by: Option<(ConnId, RequestId)>,
     ) {
         let (truth, why) = match result.map(|reply| reply.of(op.method())) {
-            Ok(Ok(_)) => (Truth::Applied, None),
+            Ok(Ok(reply)) => {
+                if op.is_made_for_its_answer() {
+                    self.news(News::Told { call, reply });
+                }
+                (Truth::Applied, None)
+            }
             // Done, it seems, but nobody can say what.
             Ok(Err(error)) => (
                 Truth::Ambiguous,
@@ -393,6 +434,10 @@ impl Exec {
             ),
             // It says nothing about the first time: that may be why it is refused now. Reads have no effect.
             Err(error) if again && !matches!(op, Op::Read { .. }) => (Truth::Ambiguous, Some(error.message)),
+            // The origin may have acted on a request and not answered it well.
+            Err(error) if matches!(op, Op::Http { .. }) && error.code == INTERNAL_ERROR => {
+                (Truth::Ambiguous, Some(error.message))
+            }
             Err(error) => (Truth::NotApplied, Some(error.message)),
         };
         if let Op::Start { process, .. } = op {
@@ -410,6 +455,10 @@ impl Exec {
             }
         }
         self.settle(call, truth, why, by);
+        match truth {
+            Truth::Applied => self.open_body(call),
+            Truth::NotApplied | Truth::Ambiguous => self.forget_body(call),
+        }
     }
 
     fn on_started(&mut self, process: &ProcessId) {

@@ -370,6 +370,7 @@ impl Exec {
     }
 
     fn lose_connection(&mut self, why: &str, now: Time) {
+        self.fail_bodies(why);
         match self.policy.session {
             SessionMode::Fresh => {
                 self.fail_in_flight(why);

@@ -8,8 +8,9 @@
 //!
 //! Where to look: `state` for the states and their edges, `connect` for the way to a usable connection, `calls` for
 //! what callers asked and `loss` for what becomes of it without an answer, `handle` for one process (its stdin outbox
-//! and its output cursor).
+//! and its output cursor), `body` for what streams back from an HTTP request.
 
+mod body;
 mod calls;
 mod connect;
 mod cursor;
@@ -27,7 +28,7 @@ use crate::policy::Policy;
 use crate::seed::Seed;
 use crate::time::Time;
 use crate::transport::{DialError, Truth};
-use crate::wire::exec::{Chunk, Message, Notification, Stream, method};
+use crate::wire::exec::{Chunk, Message, Notification, Reply, Stream, method};
 use crate::wire::rpc::RequestId;
 use crate::words::shortened;
 
@@ -74,9 +75,46 @@ pub enum Op {
         /// This process.
         process: ProcessId,
     },
+    /// `http/request`
+    Http {
+        /// The HTTP method.
+        verb: String,
+        /// An absolute URL.
+        url: String,
+        /// How long the server may take to answer. None: as long as it likes.
+        timeout: Option<Duration>,
+        /// Whether the body streams back, as [`News::BodyPart`] until [`News::BodyEnded`].
+        stream: bool,
+        /// Whether the caller reads that body as it comes. If not, it waits for [`Input::Reads`].
+        reading: bool,
+    },
+    /// `environment/info`
+    Info,
+    /// `environment/status`
+    Status,
 }
 
 impl Op {
+    /// Whether its caller wants to know what the answer says, and not only that there is one.
+    const fn is_made_for_its_answer(&self) -> bool {
+        match self {
+            Self::Http { .. } | Self::Info | Self::Status => true,
+            // The output of a process reaches its subscribers, whoever asks for it.
+            Self::Start { .. }
+            | Self::Write { .. }
+            | Self::Read { .. }
+            | Self::Signal { .. }
+            | Self::Terminate { .. } => false,
+        }
+    }
+
+    /// From now on the body is read as it comes.
+    fn read_at_once(&mut self) {
+        if let Self::Http { reading, .. } = self {
+            *reading = true;
+        }
+    }
+
     /// The process that it is about, if it is about one.
     pub const fn process(&self) -> Option<&ProcessId> {
         match self {
@@ -85,6 +123,7 @@ impl Op {
             | Self::Read { process, .. }
             | Self::Signal { process }
             | Self::Terminate { process } => Some(process),
+            Self::Http { .. } | Self::Info | Self::Status => None,
         }
     }
 
@@ -96,6 +135,9 @@ impl Op {
             Self::Read { .. } => method::READ,
             Self::Signal { .. } => method::SIGNAL,
             Self::Terminate { .. } => method::TERMINATE,
+            Self::Http { .. } => method::HTTP,
+            Self::Info => method::INFO,
+            Self::Status => method::STATUS,
         }
     }
 }
@@ -109,6 +151,11 @@ pub enum Input {
         call: CallId,
         /// What.
         op: Op,
+    },
+    /// The caller of an [`Op::Http`] begins to read the body that streams back.
+    Reads {
+        /// The call.
+        call: CallId,
     },
     /// The signed URL for the dial is at hand.
     Granted,
@@ -166,7 +213,7 @@ impl Input {
             | Self::Unreadable { conn }
             | Self::Heard { conn }
             | Self::Closed { conn } => Some(*conn),
-            Self::Call { .. } | Self::Granted | Self::Denied { .. } | Self::Wake => None,
+            Self::Call { .. } | Self::Reads { .. } | Self::Granted | Self::Denied { .. } | Self::Wake => None,
         }
     }
 }
@@ -262,6 +309,34 @@ pub enum News {
         /// By the answer to this request on this connection; none if the machine decided by itself.
         by: Option<(ConnId, RequestId)>,
     },
+    /// A caller is given the answer to a call that was made for its answer, just before the call is settled.
+    Told {
+        /// The call.
+        call: CallId,
+        /// The answer.
+        reply: Reply,
+    },
+    /// A caller has a body to read: the request that it asked for is answered.
+    BodyOpened {
+        /// The call that asked.
+        call: CallId,
+    },
+    /// A caller is given a piece of the body that it asked for, in order.
+    BodyPart {
+        /// The call that asked.
+        call: CallId,
+        /// Its place in the body, from 1.
+        seq: u64,
+        /// The bytes.
+        chunk: Chunk,
+    },
+    /// Nothing more comes of a body.
+    BodyEnded {
+        /// The call that asked.
+        call: CallId,
+        /// Why it is not complete; none if it is.
+        why: Option<String>,
+    },
     /// Output, in order.
     Output {
         /// Of this process.
@@ -328,6 +403,8 @@ pub struct Exec {
     handles: BTreeMap<ProcessId, Handle>,
     /// Processes whose start may have happened unseen: they are terminated until the server has answered.
     cleanups: BTreeSet<ProcessId>,
+    /// What streams back to callers.
+    bodies: body::Bodies,
     /// Calls taken and not yet settled.
     open_calls: usize,
     /// A caller was turned away and waits for room.
@@ -350,6 +427,7 @@ impl Exec {
             waiting: VecDeque::new(),
             handles: BTreeMap::new(),
             cleanups: BTreeSet::new(),
+            bodies: body::Bodies::default(),
             open_calls: 0,
             turned_away: false,
             outputs: VecDeque::new(),
@@ -367,6 +445,7 @@ impl Exec {
         }
         match input {
             Input::Call { call, op } => self.on_call(call, op, now),
+            Input::Reads { call } => self.on_reads(call),
             Input::Granted => self.on_granted(now),
             Input::Denied { why, again } => self.on_denied(why, again, now),
             Input::Dialed { .. } => self.on_dialed(now),
@@ -416,6 +495,7 @@ impl Exec {
             Message::Notification(note) if note.is_malformed() => {
                 self.on_unreadable("malformed notification", now)
             }
+            Message::Notification(Notification::Body(delta)) => self.on_body(delta, now),
             Message::Notification(note) => self.on_notification(note),
             // Nothing that a server asks of this client is known yet; real clients leave such a request unanswered.
             Message::Request { .. } => {}
@@ -438,7 +518,7 @@ impl Exec {
                 cursor::Event::Exited(params.exit_code),
             ),
             Notification::Closed(params) => (params.process_id, params.seq, cursor::Event::Closed),
-            Notification::Initialized | Notification::Other { .. } => return,
+            Notification::Initialized | Notification::Body(_) | Notification::Other { .. } => return,
         };
         // Before the answer to a start the handle listens already, so that no early output is lost.
         let Some(handle) = self

@@ -7,8 +7,9 @@ use proptest::sample::select;
 use unplug_reconnect::id::ProcessId;
 use unplug_reconnect::transport::DialError;
 use unplug_reconnect::wire::exec::{
-    Chunk, ClosedParams, ExitedParams, InitializeResult, Message, Notification, OutputChunk, OutputParams,
-    ReadResult, Reply, StartResult, Stream, TerminateResult, WriteResult, WriteStatus,
+    BodyDelta, Chunk, ClosedParams, ExitedParams, HttpResult, InitializeResult, Message, Notification,
+    OutputChunk, OutputParams, ReadResult, Reply, StartResult, Stream, TerminateResult, WriteResult,
+    WriteStatus,
 };
 use unplug_reconnect::wire::rpc::{RequestId, RpcError};
 
@@ -21,6 +22,8 @@ pub(crate) const PROCESSES: [&str; 3] = ["a", "b", "c"];
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
     Call(Ask, usize),
+    /// The caller of this call begins to read.
+    Reads(u64),
     Dialed(u32),
     DialFailed(u32, DialError),
     Closed(u32),
@@ -43,6 +46,8 @@ pub(crate) enum Ask {
     Read(Option<u64>, Duration),
     Signal,
     Terminate,
+    Http { stream: bool, reading: bool },
+    Info,
 }
 
 pub(crate) fn step() -> impl Strategy<Value = Step> {
@@ -50,6 +55,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
     let lengths = [0, 1, 100, 1_000, 5_000, 10_000, 26_000, 400_000];
     prop_oneof![
         6 => (ask(), 0..PROCESSES.len()).prop_map(|(ask, process)| Step::Call(ask, process)),
+        1 => (1..20_u64).prop_map(Step::Reads),
         4 => ago().prop_map(Step::Dialed),
         2 => (ago(), select(vec![DialError::Refused, DialError::Status(401), DialError::Status(404)]))
             .prop_map(|(ago, why)| Step::DialFailed(ago, why)),
@@ -78,6 +84,8 @@ fn ask() -> impl Strategy<Value = Ask> {
         2 => (proptest::option::of(seq()), wait).prop_map(|(after, wait)| Ask::Read(after, wait)),
         1 => Just(Ask::Signal),
         1 => Just(Ask::Terminate),
+        3 => (any::<bool>(), any::<bool>()).prop_map(|(stream, reading)| Ask::Http { stream, reading }),
+        1 => Just(Ask::Info),
     ]
 }
 
@@ -108,6 +116,15 @@ fn message() -> impl Strategy<Value = Message> {
         1 => (process(), seq(), any::<i32>())
             .prop_map(|(process_id, seq, exit_code)| ExitedParams { process_id, seq, exit_code, sandbox_denied: None })
             .prop_map(|params| Message::Notification(Notification::Exited(params))),
+        2 => (1..4_u64, seq(), any::<bool>(), proptest::option::of(Just("gone".to_owned())))
+            .prop_map(|(http, seq, done, error)| BodyDelta {
+                request_id: format!("http-{http}").as_str().into(),
+                seq,
+                delta: Chunk::from("xy"),
+                done,
+                error,
+            })
+            .prop_map(|params| Message::Notification(Notification::Body(params))),
         1 => (process(), seq())
             .prop_map(|(process_id, seq)| Notification::Closed(ClosedParams { process_id, seq }))
             .prop_map(Message::Notification),
@@ -140,6 +157,11 @@ fn reply() -> impl Strategy<Value = Reply> {
         read_result().prop_map(Reply::Read),
         status.prop_map(|status| Reply::Write(WriteResult { status })),
         Just(Reply::Signal),
+        Just(Reply::Http(HttpResult {
+            status: 200,
+            headers: Vec::new(),
+            body: Chunk::from("x")
+        })),
         any::<bool>().prop_map(|running| Reply::Terminate(TerminateResult { running })),
         Just(Reply::Undecoded(serde_json::Value::Null)),
     ]

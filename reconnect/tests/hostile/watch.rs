@@ -11,8 +11,8 @@ use unplug_reconnect::seed::Seed;
 use unplug_reconnect::time::Time;
 use unplug_reconnect::transport::DialError;
 use unplug_reconnect::wire::exec::{
-    Chunk, Decoded, InitializeResult, Message, ReadResult, Reply, Request, StartResult, TerminateResult,
-    WriteResult, WriteStatus, decode,
+    Chunk, Decoded, HttpResult, InfoResult, InitializeResult, Message, ReadResult, Reply, Request, Shell,
+    StartResult, TerminateResult, WriteResult, WriteStatus, decode,
 };
 use unplug_reconnect::wire::rpc::RequestId;
 
@@ -37,6 +37,8 @@ pub(crate) struct Watch {
     sent: BTreeMap<CallId, Request>,
     /// The last event of each process that was told, while it has not failed.
     told: BTreeMap<ProcessId, u64>,
+    /// The last piece of each body that is open.
+    bodies: BTreeMap<CallId, u64>,
     /// Whether a session was resumed.
     pub(crate) was_resumed: bool,
 }
@@ -56,6 +58,7 @@ impl Watch {
             unanswered: BTreeMap::new(),
             sent: BTreeMap::new(),
             told: BTreeMap::new(),
+            bodies: BTreeMap::new(),
             was_resumed: false,
         }
     }
@@ -63,6 +66,9 @@ impl Watch {
     pub(crate) fn step(&mut self, step: Step) -> Checked {
         match step {
             Step::Call(ask, process) => self.call(ask, ProcessId::from(PROCESSES[process])),
+            Step::Reads(call) => self.handle(Input::Reads {
+                call: CallId::new(call),
+            }),
             Step::Dialed(ago) => self.with(ago, |conn| Input::Dialed { conn }),
             Step::DialFailed(ago, why) => self.with(ago, |conn| Input::DialFailed { conn, why }),
             Step::Closed(ago) => self.with(ago, |conn| Input::Closed { conn }),
@@ -115,6 +121,14 @@ impl Watch {
             },
             Ask::Signal => Op::Signal { process },
             Ask::Terminate => Op::Terminate { process },
+            Ask::Http { stream, reading } => Op::Http {
+                verb: "GET".to_owned(),
+                url: "http://hello.test/".to_owned(),
+                timeout: None,
+                stream,
+                reading,
+            },
+            Ask::Info => Op::Info,
         };
         self.unsettled.insert(call);
         self.handle(Input::Call { call, op })
@@ -135,6 +149,7 @@ impl Watch {
                 self.open = self.open.filter(|open| open != conn);
             }
             Input::Call { .. }
+            | Input::Reads { .. }
             | Input::Granted
             | Input::Denied { .. }
             | Input::Dialed { .. }
@@ -173,7 +188,22 @@ impl Watch {
             }),
             Request::Signal(_) => Reply::Signal,
             Request::Terminate(_) => Reply::Terminate(TerminateResult { running: true }),
-            Request::Other { .. } => return Err(TestCaseError::fail("an unknown request was sent")),
+            Request::Http(_) => Reply::Http(HttpResult {
+                status: 200,
+                headers: Vec::new(),
+                body: Chunk::from(""),
+            }),
+            Request::Info => Reply::Info(InfoResult {
+                shell: Shell {
+                    name: "sh".to_owned(),
+                    path: "/bin/sh".to_owned(),
+                },
+                cwd: None,
+                more: serde_json::Map::new(),
+            }),
+            Request::Status | Request::Other { .. } => {
+                return Err(TestCaseError::fail("an unknown request was sent"));
+            }
         };
         let message = Message::Response {
             id: RequestId::Number(id),
@@ -278,6 +308,29 @@ impl Watch {
                 prop_assert!(self.told.remove(&process).is_some(), "{process} is lost twice");
             }
             News::Attached { resumed, .. } => self.was_resumed |= resumed,
+            News::Told { call, .. } => {
+                prop_assert!(self.unsettled.contains(&call), "{call} is told late");
+            }
+            News::BodyOpened { call } => {
+                prop_assert!(
+                    self.bodies.insert(call, 0).is_none(),
+                    "the body of {call} opens twice"
+                );
+            }
+            News::BodyPart { call, seq, .. } => {
+                let last = self.bodies.get_mut(&call);
+                prop_assert!(last.is_some(), "the body of {call} is not open and says {seq}");
+                if let Some(last) = last {
+                    prop_assert_eq!(*last + 1, seq, "the body of {} skips or repeats", call);
+                    *last = seq;
+                }
+            }
+            News::BodyEnded { call, .. } => {
+                prop_assert!(
+                    self.bodies.remove(&call).is_some(),
+                    "the body of {call} ends twice"
+                );
+            }
             News::Moved { .. } | News::Keyed { .. } | News::Ready { .. } | News::GaveUp { .. } => {}
         }
         Ok(())
@@ -298,6 +351,12 @@ impl Watch {
             match self.machine.phase() {
                 Phase::Idle | Phase::Failed => {
                     prop_assert_eq!(&self.unsettled, &BTreeSet::new(), "never settled");
+                    // Bodies that are complete wait for their readers, and for nothing else.
+                    for call in 1..=self.asked {
+                        self.step(Step::Reads(call))?;
+                    }
+                    prop_assert_eq!(&self.bodies, &BTreeMap::new(), "never ended");
+                    prop_assert_eq!(self.machine.queued_body_bytes(), 0);
                     prop_assert_eq!(self.machine.deadline(), None, "at rest, and wants to be woken");
                     return Ok(());
                 }

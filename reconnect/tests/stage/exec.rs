@@ -12,8 +12,9 @@ use unplug_reconnect::seed::Seed;
 use unplug_reconnect::time::Time;
 use unplug_reconnect::transport::DialError;
 use unplug_reconnect::wire::exec::{
-    Chunk, ClosedParams, Decoded, ExitedParams, InitializeResult, Message, Notification, OutputChunk,
-    OutputParams, ReadResult, Reply, StartResult, Stream, TerminateResult, WriteResult, WriteStatus, decode,
+    BodyDelta, Chunk, ClosedParams, Decoded, ExitedParams, HttpResult, InfoResult, InitializeResult, Message,
+    Notification, OutputChunk, OutputParams, ReadResult, Reply, Shell, StartResult, Stream, TerminateResult,
+    WriteResult, WriteStatus, decode,
 };
 use unplug_reconnect::wire::rpc::{RequestId, RpcError};
 
@@ -36,6 +37,10 @@ impl Stage {
                 let op = op(case)?;
                 let call = word(case, "a call")?;
                 self.handle(Input::Call { call, op })?;
+            }
+            "reads" => {
+                let call = word(case, "a call")?;
+                self.handle(Input::Reads { call })?;
             }
             "granted" => self.handle(Input::Granted)?,
             "denied" => {
@@ -178,6 +183,8 @@ impl Stage {
 /// What a transcript changes in a preset.
 struct Knobs {
     calls_max: Option<usize>,
+    body_max: Option<usize>,
+    delta_max: Option<usize>,
     writes_max: Option<usize>,
     reorder_max: Option<usize>,
     reorder_bytes: Option<usize>,
@@ -190,6 +197,8 @@ impl Knobs {
     fn take(case: &mut TestCase) -> Result<Self> {
         Ok(Self {
             calls_max: value(case, "calls-max")?,
+            body_max: value(case, "body-max")?,
+            delta_max: value(case, "delta-max")?,
             writes_max: value(case, "writes-max")?,
             reorder_max: value(case, "reorder-max")?,
             reorder_bytes: value(case, "reorder-bytes")?,
@@ -202,6 +211,8 @@ impl Knobs {
     fn turn(self, policy: &mut Policy) {
         let limits = &mut policy.limits;
         limits.calls_max = self.calls_max.or(limits.calls_max);
+        limits.body_bytes_max = self.body_max.or(limits.body_bytes_max);
+        limits.body_delta_bytes_max = self.delta_max.or(limits.body_delta_bytes_max);
         limits.writes_in_flight_max = self.writes_max.or(limits.writes_in_flight_max);
         limits.reorder_events_max = self.reorder_max.or(limits.reorder_events_max);
         limits.reorder_bytes_max = self.reorder_bytes.or(limits.reorder_bytes_max);
@@ -240,6 +251,21 @@ fn op(case: &mut TestCase) -> Result<Op> {
     if let Some(process) = process(case, "signal")? {
         return Ok(Op::Signal { process });
     }
+    if let Some(url) = value(case, "http")? {
+        return Ok(Op::Http {
+            verb: "GET".to_owned(),
+            url,
+            timeout: span(case, "timeout")?,
+            stream: flag(case, "stream")?,
+            reading: !flag(case, "unread")?,
+        });
+    }
+    if flag(case, "info")? {
+        return Ok(Op::Info);
+    }
+    if flag(case, "status")? {
+        return Ok(Op::Status);
+    }
     let process = process(case, "terminate")?.ok_or("no such call")?;
     Ok(Op::Terminate { process })
 }
@@ -265,6 +291,13 @@ fn from_peer(verb: &str, case: &mut TestCase) -> Result<Input> {
         },
         "output" | "exited" | "ended" => {
             let note = notification(verb, case)?;
+            Input::Received {
+                conn,
+                message: Message::Notification(note),
+            }
+        }
+        "body" => {
+            let note = body(case)?;
             Input::Received {
                 conn,
                 message: Message::Notification(note),
@@ -332,6 +365,22 @@ fn notification(verb: &str, case: &mut TestCase) -> Result<Notification> {
     })
 }
 
+fn body(case: &mut TestCase) -> Result<Notification> {
+    let http: String = needed(case, "of")?;
+    let bytes: Option<usize> = value(case, "bytes")?;
+    let data: String = value(case, "data")?.unwrap_or_default();
+    Ok(Notification::Body(BodyDelta {
+        request_id: http.as_str().into(),
+        seq: needed(case, "seq")?,
+        delta: bytes.map_or_else(
+            || Chunk::from(data.as_str()),
+            |bytes| Chunk::from(vec![b'.'; bytes]),
+        ),
+        done: flag(case, "done")?,
+        error: value(case, "error")?,
+    }))
+}
+
 fn chunk(seq: u64, data: &str) -> OutputChunk {
     OutputChunk {
         seq,
@@ -374,6 +423,24 @@ fn reply(case: &mut TestCase) -> Result<Reply> {
     }
     if flag(case, "signaled")? {
         return Ok(Reply::Signal);
+    }
+    if let Some(status) = value(case, "status")? {
+        return Ok(Reply::Http(HttpResult {
+            status,
+            headers: Vec::new(),
+            body: Chunk::from(value::<String>(case, "data")?.unwrap_or_default().as_str()),
+        }));
+    }
+    if let Some(path) = value::<String>(case, "shell")? {
+        let shell = Shell {
+            name: "sh".to_owned(),
+            path,
+        };
+        return Ok(Reply::Info(InfoResult {
+            shell,
+            cwd: None,
+            more: serde_json::Map::new(),
+        }));
     }
     if let Some(running) = value(case, "running")? {
         return Ok(Reply::Terminate(TerminateResult { running }));

@@ -1,7 +1,7 @@
 //! The outputs of an exec client, one a line.
 
 use unplug_reconnect::exec::{News, Output};
-use unplug_reconnect::wire::exec::{Chunk, Message, Notification, Request};
+use unplug_reconnect::wire::exec::{Chunk, Message, Notification, Reply, Request};
 
 pub(super) fn output(output: &Output) -> String {
     match output {
@@ -47,6 +47,11 @@ fn news(news: &News) -> String {
             let why = why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
             format!("settled {call} {truth}{by}{why}")
         }
+        News::Told { call, reply } => format!("told {call} {}", answer(reply)),
+        News::BodyOpened { call } => format!("body of {call} opens"),
+        News::BodyPart { call, seq, chunk } => format!("body of {call} {seq} {}", text(chunk)),
+        News::BodyEnded { call, why: None } => format!("body of {call} is complete"),
+        News::BodyEnded { call, why: Some(why) } => format!("body of {call} fails: {why}"),
         News::Output {
             process, seq, chunk, ..
         } => format!("output {process} {seq} {}", text(chunk)),
@@ -90,7 +95,34 @@ fn request(request: &Request) -> String {
         }
         Request::Signal(params) => format!("signal {}", params.process_id),
         Request::Terminate(params) => format!("terminate {}", params.process_id),
+        Request::Http(params) => {
+            let stream = if params.stream_response { " stream" } else { "" };
+            let timeout = params.timeout_ms.map(|millis| format!(" timeout={millis}ms"));
+            let timeout = timeout.unwrap_or_default();
+            format!(
+                "{} {} {}{stream}{timeout}",
+                params.method, params.url, params.request_id
+            )
+        }
+        Request::Info => "info".to_owned(),
+        Request::Status => "status".to_owned(),
         Request::Other { method, .. } => format!("other {method}"),
+    }
+}
+
+fn answer(reply: &Reply) -> String {
+    match reply {
+        Reply::Http(result) if result.body.is_empty() => result.status.to_string(),
+        Reply::Http(result) => format!("{} {}", result.status, text(&result.body)),
+        Reply::Info(result) => result.shell.path.clone(),
+        Reply::Status(result) => result.status.clone(),
+        Reply::Initialize(_)
+        | Reply::Start(_)
+        | Reply::Read(_)
+        | Reply::Write(_)
+        | Reply::Signal
+        | Reply::Terminate(_)
+        | Reply::Undecoded(_) => format!("{reply:?}"),
     }
 }
 

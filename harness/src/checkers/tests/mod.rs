@@ -1,6 +1,7 @@
 //! Every checker on histories by hand: one that passes, one that is vacuous, and one for each way to fail, with its
 //! exact sentence.
 
+mod bodies;
 mod isolation;
 mod metrics;
 mod output;

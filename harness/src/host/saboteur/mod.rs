@@ -101,6 +101,11 @@ impl Saboteur {
         }
     }
 
+    /// Bytes of bodies that their callers have not read.
+    pub(crate) const fn queued_body_bytes(&self) -> usize {
+        self.machine.queued_body_bytes()
+    }
+
     pub(crate) fn deadline(&self) -> Option<Time> {
         let rash = self.mischief.dial.map(|(at, _)| at);
         let held = self.mischief.held_until;
@@ -227,7 +232,16 @@ impl Saboteur {
                 }
                 self.say(news);
             }
-            News::Exited { .. } | News::Moved { .. } | News::Keyed { .. } => self.say(news),
+            News::BodyEnded { call, why } => {
+                let why = why.filter(|_| bug != ClientBug::CleanCut);
+                self.say(News::BodyEnded { call, why });
+            }
+            News::Told { .. }
+            | News::BodyOpened { .. }
+            | News::BodyPart { .. }
+            | News::Exited { .. }
+            | News::Moved { .. }
+            | News::Keyed { .. } => self.say(news),
         }
     }
 

@@ -44,6 +44,7 @@ pub(crate) fn altered(bug: Option<ClientBug>, policy: &Arc<Policy>) -> Arc<Polic
             | ClientBug::StaleAnswers
             | ClientBug::ForgetCleanUp
             | ClientBug::PingOldConnection
+            | ClientBug::CleanCut
             | ClientBug::ForgetDial
             | ClientBug::DialAfterGivingUp
             | ClientBug::ForgetFetch

@@ -1,6 +1,7 @@
 //! The steps of a script: what each of them names, and what it needs in order to fire.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::{Check, Mock, Problem};
 use crate::fault::{Fault, Scope};
@@ -93,13 +94,33 @@ impl<'a> Check<'a> {
         };
         let started = self.started(|other| other == client);
         let verb = match r#do {
-            Do::Start { .. } => return,
+            Do::Start { .. } | Do::Info {} | Do::Status {} => return,
+            Do::Http {
+                url,
+                stream,
+                reads_after,
+                ..
+            } => return self.http(&format!("{path}.do.http"), url, *stream, *reads_after),
             Do::Write { .. } => "write",
             Do::Read { .. } => "read",
             Do::Signal { .. } => "signal",
             Do::Terminate { .. } => "terminate",
         };
-        self.process(&format!("{path}.do.{verb}.process"), r#do.process(), &started);
+        if let Some(process) = r#do.process() {
+            self.process(&format!("{path}.do.{verb}.process"), process, &started);
+        }
+    }
+
+    fn http(&mut self, path: &str, url: &str, stream: bool, reads_after: Option<Duration>) {
+        if !url.starts_with("http://") {
+            let problem = Problem::at(self.place(&format!("{path}.url")), "this is no absolute URL");
+            self.problems
+                .push(problem.help("for example `http://ticks.test/5/200ms`"));
+        }
+        if reads_after.is_some() && !stream {
+            let message = "`reads_after` needs `stream = true`: any other body comes with the answer";
+            self.report_key(&format!("{path}.reads_after"), message);
+        }
     }
 
     fn process(&mut self, path: &str, name: &str, started: &BTreeSet<&str>) {

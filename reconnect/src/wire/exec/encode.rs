@@ -4,9 +4,9 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::{
-    ClosedParams, ExecParams, ExitedParams, InitializeParams, InitializeResult, Message, Notification,
-    OutputParams, ReadParams, ReadResult, Reply, Request, SignalParams, StartResult, TerminateParams,
-    TerminateResult, WriteParams, WriteResult,
+    BodyDelta, ClosedParams, ExecParams, ExitedParams, HttpParams, HttpResult, InfoResult, InitializeParams,
+    InitializeResult, Message, Notification, OutputParams, ReadParams, ReadResult, Reply, Request,
+    SignalParams, StartResult, StatusResult, TerminateParams, TerminateResult, WriteParams, WriteResult,
 };
 use crate::wire::rpc::{RequestId, RpcError};
 
@@ -45,6 +45,8 @@ enum Params<'a> {
     Output(&'a OutputParams),
     Exited(&'a ExitedParams),
     Closed(&'a ClosedParams),
+    Http(&'a HttpParams),
+    Body(&'a BodyDelta),
     Other(&'a Value),
 }
 
@@ -57,6 +59,9 @@ enum Outcome<'a> {
     Read(&'a ReadResult),
     Write(&'a WriteResult),
     Terminate(&'a TerminateResult),
+    Http(&'a HttpResult),
+    Info(&'a InfoResult),
+    Status(&'a StatusResult),
     Undecoded(&'a Value),
 }
 
@@ -71,6 +76,8 @@ impl Serialize for Message {
                     Request::Write(params) => Params::Write(params),
                     Request::Signal(params) => Params::Signal(params),
                     Request::Terminate(params) => Params::Terminate(params),
+                    Request::Http(params) => Params::Http(params),
+                    Request::Info | Request::Status => Params::Empty {},
                     Request::Other { params, .. } => Params::Other(params),
                 };
                 Shape::Request {
@@ -85,6 +92,7 @@ impl Serialize for Message {
                     Notification::Output(params) => Params::Output(params),
                     Notification::Exited(params) => Params::Exited(params),
                     Notification::Closed(params) => Params::Closed(params),
+                    Notification::Body(params) => Params::Body(params),
                     Notification::Other { params, .. } => Params::Other(params),
                 };
                 Shape::Notification {
@@ -100,6 +108,9 @@ impl Serialize for Message {
                     Reply::Write(result) => Outcome::Write(result),
                     Reply::Signal => Outcome::Empty {},
                     Reply::Terminate(result) => Outcome::Terminate(result),
+                    Reply::Http(result) => Outcome::Http(result),
+                    Reply::Info(result) => Outcome::Info(result),
+                    Reply::Status(result) => Outcome::Status(result),
                     Reply::Undecoded(value) => Outcome::Undecoded(value),
                 };
                 Shape::Response { id, result }

@@ -5,6 +5,8 @@
 //! [`decode`] are the way to and from the text of a frame.
 
 mod encode;
+mod environment;
+mod http;
 mod params;
 
 use serde::Deserialize;
@@ -13,6 +15,8 @@ use serde_json::Value;
 
 use super::rpc::{Envelope, RequestId, RpcError};
 
+pub use environment::{InfoResult, Shell, StatusResult};
+pub use http::{BodyDelta, Header, HttpParams, HttpResult, RedirectPolicy};
 pub use params::{
     Chunk, ClosedParams, EnvPolicy, ExecParams, ExitedParams, InitializeParams, InitializeResult,
     OutputChunk, OutputParams, ReadParams, ReadResult, Signal, SignalParams, StartResult, Stream,
@@ -34,6 +38,12 @@ pub enum Request {
     Signal(SignalParams),
     /// `process/terminate`
     Terminate(TerminateParams),
+    /// `http/request`
+    Http(HttpParams),
+    /// `environment/info`
+    Info,
+    /// `environment/status`
+    Status,
     /// A method that is not known here, or known with params that do not decode.
     Other {
         /// What is asked.
@@ -54,6 +64,8 @@ pub enum Notification {
     Exited(ExitedParams),
     /// `process/closed`, server to client.
     Closed(ClosedParams),
+    /// `http/request/bodyDelta`, server to client.
+    Body(BodyDelta),
     /// One that is not known here, or known with params that do not decode.
     Other {
         /// What is told.
@@ -78,6 +90,12 @@ pub enum Reply {
     Signal,
     /// Of `process/terminate`.
     Terminate(TerminateResult),
+    /// Of `http/request`.
+    Http(HttpResult),
+    /// Of `environment/info`.
+    Info(InfoResult),
+    /// Of `environment/status`.
+    Status(StatusResult),
     /// As it came from a frame: only the one who asked knows what it should be. See [`Reply::of`].
     Undecoded(Value),
 }
@@ -132,6 +150,14 @@ pub mod method {
     pub const EXITED: &str = "process/exited";
     /// A process is closed.
     pub const CLOSED: &str = "process/closed";
+    /// Makes an HTTP request for the client.
+    pub const HTTP: &str = "http/request";
+    /// A piece of the body of an answer.
+    pub const BODY: &str = "http/request/bodyDelta";
+    /// Describes where commands run.
+    pub const INFO: &str = "environment/info";
+    /// Asks whether commands can be run.
+    pub const STATUS: &str = "environment/status";
 }
 
 impl Request {
@@ -144,6 +170,9 @@ impl Request {
             Self::Write(_) => method::WRITE,
             Self::Signal(_) => method::SIGNAL,
             Self::Terminate(_) => method::TERMINATE,
+            Self::Http(_) => method::HTTP,
+            Self::Info => method::INFO,
+            Self::Status => method::STATUS,
             Self::Other { method, .. } => method,
         }
     }
@@ -160,6 +189,9 @@ impl Request {
             method::WRITE => decode_params(params).map(Self::Write),
             method::SIGNAL => decode_params(params).map(Self::Signal),
             method::TERMINATE => decode_params(params).map(Self::Terminate),
+            method::HTTP => decode_params(params).map(Self::Http),
+            method::INFO => Ok(Self::Info),
+            method::STATUS => Ok(Self::Status),
             _ => Ok(Self::Other {
                 method: name.to_owned(),
                 params,
@@ -176,6 +208,7 @@ impl Notification {
             Self::Output(_) => method::OUTPUT,
             Self::Exited(_) => method::EXITED,
             Self::Closed(_) => method::CLOSED,
+            Self::Body(_) => method::BODY,
             Self::Other { method, .. } => method,
         }
     }
@@ -188,6 +221,7 @@ impl Notification {
             method::OUTPUT => decode_params(params.clone()).map(Self::Output),
             method::EXITED => decode_params(params.clone()).map(Self::Exited),
             method::CLOSED => decode_params(params.clone()).map(Self::Closed),
+            method::BODY => decode_params(params.clone()).map(Self::Body),
             _ => Err(String::new()),
         };
         decoded.unwrap_or_else(|_| Self::Other {
@@ -199,7 +233,8 @@ impl Notification {
     /// Whether this is a notification that clients know, with params that make no sense. A real client closes the
     /// link on it (exec-server sheet, 2.4).
     pub fn is_malformed(&self) -> bool {
-        matches!(self, Self::Other { method, .. } if [method::OUTPUT, method::EXITED, method::CLOSED].contains(&method.as_str()))
+        const KNOWN: [&str; 4] = [method::OUTPUT, method::EXITED, method::CLOSED, method::BODY];
+        matches!(self, Self::Other { method, .. } if KNOWN.contains(&method.as_str()))
     }
 }
 
@@ -230,6 +265,9 @@ impl Reply {
                     | (Self::Read(_), method::READ)
                     | (Self::Write(_), method::WRITE)
                     | (Self::Terminate(_), method::TERMINATE)
+                    | (Self::Http(_), method::HTTP)
+                    | (Self::Info(_), method::INFO)
+                    | (Self::Status(_), method::STATUS)
             );
             return match request {
                 method::SIGNAL => Ok(Self::Signal), // It has no fields: every result will do, as in a frame.
@@ -244,6 +282,9 @@ impl Reply {
             method::WRITE => Deserialize::deserialize(value).map(Self::Write),
             method::SIGNAL => Ok(Self::Signal),
             method::TERMINATE => Deserialize::deserialize(value).map(Self::Terminate),
+            method::HTTP => Deserialize::deserialize(value).map(Self::Http),
+            method::INFO => Deserialize::deserialize(value).map(Self::Info),
+            method::STATUS => Deserialize::deserialize(value).map(Self::Status),
             _ => Ok(Self::Undecoded(value)),
         };
         decoded.map_err(|_: serde_json::Error| wrong())
@@ -322,6 +363,13 @@ mod tests {
         roundtrip(
             r#"{"id":4,"result":{"chunks":[],"nextSeq":2,"exited":false,"exitCode":null,"closed":false,"failure":null}}"#,
         );
+        roundtrip(
+            r#"{"id":5,"method":"http/request","params":{"method":"GET","url":"http://hello.test/","headers":[{"name":"accept","value":"*/*"}],"timeoutMs":null,"redirectPolicy":"stop","requestId":"http-1","streamResponse":true}}"#,
+        );
+        roundtrip(
+            r#"{"method":"http/request/bodyDelta","params":{"requestId":"http-1","seq":1,"deltaBase64":"b25lCg==","done":true}}"#,
+        );
+        roundtrip(r#"{"id":6,"method":"environment/info","params":{}}"#);
         roundtrip(r#"{"id":-1,"error":{"code":-32600,"message":"no"}}"#);
     }
 

@@ -18,6 +18,7 @@ pub(in crate::checkers::tests) fn request(id: i64, name: &'static str) -> Frame 
         write: None,
         seq: None,
         call: None,
+        http: None,
     }
 }
 

@@ -123,7 +123,10 @@ pub(super) fn attempts_within_budget(history: &History) -> Verdict {
             ));
         }
         let proactive = policy.credential.refresh.is_some() && !effort.resumes;
-        let Some(began) = effort.extended.or(effort.began).filter(|_| !proactive) else {
+        // A fresh URL after a 401 is the second half of the same attempt, even where one attempt is all.
+        let refreshes = after.is_some_and(|after| after.what == Ended::Stale);
+        let began = effort.extended.or(effort.began);
+        let Some(began) = began.filter(|_| !proactive && !refreshes) else {
             continue;
         };
         let tried = t.since(began);

@@ -130,6 +130,13 @@ fn attempts_within_budget() {
     once.at(1_000)
         .dials("c2")
         .fails(NAME, "laptop began attempt 2 on c2, but its policy allows 1");
+    let stale = || Run::new().dials("c1").dial_fails("c1", DialError::Status(401));
+    let refreshed = || stale().at(160).dials("f2").dials_with("c2", "u2");
+    refreshed().passes(NAME);
+    let again = refreshed().dial_fails("c2", DialError::Status(401)).at(300);
+    again
+        .dials("f3")
+        .fails(NAME, "laptop began attempt 2 on f3, but its policy allows 1");
 }
 
 #[test]

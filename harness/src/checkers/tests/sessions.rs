@@ -1,5 +1,6 @@
 //! How long processes and sessions live.
 
+use unplug_reconnect::policy::SessionMode;
 use unplug_reconnect::wire::exec::method;
 
 use super::run::{Run, request};
@@ -63,6 +64,19 @@ fn there_are_good_reasons_to_lose_a_process() {
         NAME,
         "laptop lost sh although executor still ran it in s1, with a lease until +31.000s",
     );
+    // Nor before a lease that did not run yet, because the server had not noticed.
+    const UNNOTICED: &str = "laptop lost sh although executor still ran it in s1";
+    let given_up = |run: Run| run.strikes(away()).at(26_000).closed("c1").gives_up();
+    let noticed = || given_up(Run::started()).at(27_000).detaches("s1", "c1", 57_000);
+    noticed()
+        .at(57_000)
+        .expires("s1")
+        .heals(away(), 57_000)
+        .passes(NAME);
+    noticed().at(50_000).heals(away(), 50_000).fails(NAME, UNNOTICED);
+    // A client that does not even try is not excused by that.
+    let fresh = Run::started().policy(|policy| policy.session = SessionMode::Fresh);
+    given_up(fresh).fails(NAME, UNNOTICED);
     // A start that nobody was told of is no-orphan's matter.
     let unknown = Run::up()
         .starts("k1", "c1", "s1", 2)

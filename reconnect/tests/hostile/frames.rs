@@ -37,6 +37,12 @@ pub(crate) fn real() -> Vec<(&'static str, Value)> {
             json!({"method": "process/exited", "params": {"processId": "a", "seq": 1, "exitCode": 0, "sandboxDenied": false}}),
         ),
         (
+            "body",
+            json!({"method": "http/request/bodyDelta", "params": {
+                "requestId": "http-1", "seq": 1, "deltaBase64": "eA==", "done": false, "error": null,
+            }}),
+        ),
+        (
             "closed",
             json!({"method": "process/closed", "params": {"processId": "a", "seq": 1}}),
         ),

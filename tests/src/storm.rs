@@ -104,6 +104,7 @@ fn script(clients: usize, policy: &str, version: &str, faults: Vec<Step>, writes
             process: process(),
             program: "cat".to_owned(),
             args: Vec::new(),
+            stdin: true,
         };
         steps.push(step(Duration::ZERO, client, start));
         for (n, at) in writes.iter().enumerate() {
@@ -148,21 +149,11 @@ fn script(clients: usize, policy: &str, version: &str, faults: Vec<Step>, writes
             .collect(),
         servers: vec![
             Server {
-                name: SERVER.to_owned(),
-                mock: Mock::Exec,
                 version: Some(version.to_owned()),
-                bug: None,
                 issuer: Some(ISSUER.to_owned()),
-                url_lifetime: None,
+                ..Server::new(SERVER, Mock::Exec)
             },
-            Server {
-                name: ISSUER.to_owned(),
-                mock: Mock::Issuer,
-                version: None,
-                bug: None,
-                issuer: None,
-                url_lifetime: None,
-            },
+            Server::new(ISSUER, Mock::Issuer),
         ],
         steps,
         expect: Expect::default(),

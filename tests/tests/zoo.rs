@@ -289,6 +289,11 @@ const CAUGHT: &[(&str, &str, &str)] = &[
         "process-survives",
         "laptop lost sh although executor still ran it in s1, with a lease until +31.040s",
     ),
+    (
+        "exec/idle_nat_forgets@no_pings",
+        "process-survives",
+        "laptop lost sh although executor still ran it in s1",
+    ),
 ];
 
 #[test]

@@ -12,10 +12,15 @@ const CWD: &str = "/srv";
 /// A caller's task as an operation.
 pub(super) fn op(task: Task) -> Op {
     match task {
-        Task::Start { process, argv } => Op::Start {
+        Task::Start {
+            process,
+            argv,
+            stdin,
+        } => Op::Start {
             process,
             argv,
             cwd: CWD.to_owned(),
+            stdin,
         },
         Task::Write { process, data } => Op::Write { process, data },
         Task::Read {

@@ -4,10 +4,9 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use unplug_mocks::exec::{self, Bug, Config, ExecServer, News, Origin, Preset};
+use unplug_mocks::exec::{self, Config, ExecServer, News, Origin};
 use unplug_mocks::issuer::{Gate, url_id};
 use unplug_reconnect::id::ConnId;
-use unplug_reconnect::seed::Seed;
 use unplug_reconnect::time::Time;
 use unplug_reconnect::wire::registry::without_secret;
 
@@ -25,13 +24,10 @@ pub(crate) struct ExecHost {
 }
 
 impl ExecHost {
-    pub(crate) fn new(preset: Preset, bug: Option<Bug>, gated: bool, clients: Vec<Name>, seed: Seed) -> Self {
+    pub(crate) fn new(config: Config, gated: bool, clients: Vec<Name>) -> Self {
         Self {
-            server: ExecServer::new(Config {
-                bug,
-                ..Config::new(preset, seed)
-            }),
-            gate: gated.then(|| Gate::new(bug)),
+            gate: gated.then(|| Gate::new(config.bug)),
+            server: ExecServer::new(config),
             clients,
             wall: super::issuer::Wall::default(),
             effects: VecDeque::new(),

@@ -14,6 +14,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use unplug_mocks::exec::Config;
 use unplug_mocks::issuer::Body;
 use unplug_reconnect::id::{ConnId, ProcessId, UrlId};
 use unplug_reconnect::seed::Seed;
@@ -164,15 +165,19 @@ impl Host {
                     *index, policy, *bug, peers, seed,
                 )))
             }
-            HostKind::Exec { preset, bug, issuer } => {
+            HostKind::Exec {
+                preset,
+                bug,
+                issuer,
+                delays,
+            } => {
                 let clients = plan.hosts.iter().map(|host| Arc::clone(&host.name)).collect();
-                Self::Exec(Box::new(exec::ExecHost::new(
-                    preset.clone(),
-                    *bug,
-                    issuer.is_some(),
-                    clients,
-                    seed,
-                )))
+                let config = Config {
+                    bug: *bug,
+                    delays: *delays,
+                    ..Config::new(preset.clone(), seed)
+                };
+                Self::Exec(Box::new(exec::ExecHost::new(config, issuer.is_some(), clients)))
             }
             HostKind::Issuer { lifetime } => Self::Issuer(Box::new(issuer::IssuerHost::new(*lifetime))),
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use unplug_mocks::exec::Preset;
+use unplug_mocks::exec::{Delays, Preset};
 use unplug_reconnect::id::ProcessId;
 use unplug_reconnect::time::Time;
 use unplug_reconnect::wire::exec::Chunk;
@@ -96,6 +96,11 @@ fn server_plan(server: &Server, index: &BTreeMap<&str, usize>) -> HostPlan {
                 .as_deref()
                 .map(|bug| bug.parse().expect("a planted bug exists")),
             issuer: server.issuer.as_deref().map(|issuer| index[issuer]),
+            delays: Delays {
+                initialize: server.initialize_delay.unwrap_or_default(),
+                start: server.start_delay.unwrap_or_default(),
+                shuffle: server.shuffle.unwrap_or_default(),
+            },
         },
         Mock::Issuer => HostKind::Issuer {
             lifetime: server.url_lifetime(),
@@ -166,11 +171,13 @@ fn task(what: &Do) -> Task {
             process,
             program,
             args,
+            stdin,
         } => {
             let argv = std::iter::once(program).chain(args).cloned().collect();
             Task::Start {
                 process: id(process),
                 argv,
+                stdin: *stdin,
             }
         }
         Do::Write { process, data } => Task::Write {

@@ -5,7 +5,7 @@ mod build;
 use std::sync::Arc;
 use std::time::Duration;
 
-use unplug_mocks::exec::{Bug, Preset};
+use unplug_mocks::exec::{Bug, Delays, Preset};
 use unplug_reconnect::id::ProcessId;
 use unplug_reconnect::policy::Policy;
 use unplug_reconnect::seed::Seed;
@@ -87,6 +87,8 @@ pub enum HostKind {
         bug: Option<Bug>,
         /// Whose URLs it demands.
         issuer: Option<usize>,
+        /// What takes its time in it.
+        delays: Delays,
     },
     /// A credential issuer.
     Issuer {
@@ -173,6 +175,8 @@ pub enum Task {
         process: ProcessId,
         /// Program and arguments.
         argv: Vec<String>,
+        /// Whether it gets a pipe for its stdin.
+        stdin: bool,
     },
     /// Writes to its stdin.
     Write {

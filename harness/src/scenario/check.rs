@@ -129,6 +129,9 @@ impl Check<'_> {
             let Server {
                 version,
                 issuer,
+                initialize_delay,
+                start_delay,
+                shuffle,
                 url_lifetime,
                 ..
             } = server;
@@ -141,6 +144,17 @@ impl Check<'_> {
                 Mock::Issuer => &[
                     ("version", version.is_some(), "an issuer has no exec version"),
                     ("issuer", issuer.is_some(), "an issuer needs no issuer"),
+                    (
+                        "initialize_delay",
+                        initialize_delay.is_some(),
+                        "nobody initializes an issuer",
+                    ),
+                    (
+                        "start_delay",
+                        start_delay.is_some(),
+                        "an issuer starts no process",
+                    ),
+                    ("shuffle", shuffle.is_some(), "an issuer notifies nobody"),
                 ],
             };
             for (key, _, why) in misplaced.iter().filter(|(_, there, _)| *there) {

@@ -146,12 +146,38 @@ pub struct Server {
     /// Of an exec server: the issuer whose signed URLs it demands. Its clients fetch one for every dial.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issuer: Option<String>,
+    /// Of an exec server: how long it takes between taking a session over and answering `initialize`. Notifications
+    /// of a resumed session come before the answer then.
+    #[serde(default, with = "MaybeLength", skip_serializing_if = "Option::is_none")]
+    pub initialize_delay: Option<Duration>,
+    /// Of an exec server: how long a process is starting before it runs.
+    #[serde(default, with = "MaybeLength", skip_serializing_if = "Option::is_none")]
+    pub start_delay: Option<Duration>,
+    /// Of an exec server: the most that a notification of a process is held up, by the seed, so that they overtake each
+    /// other.
+    #[serde(default, with = "MaybeLength", skip_serializing_if = "Option::is_none")]
+    pub shuffle: Option<Duration>,
     /// Of an issuer: how long its signed URLs live, by default `5m`.
     #[serde(default, with = "MaybeLength", skip_serializing_if = "Option::is_none")]
     pub url_lifetime: Option<Duration>,
 }
 
 impl Server {
+    /// A server of which nothing else is said.
+    pub fn new(name: impl Into<String>, mock: Mock) -> Self {
+        Self {
+            name: name.into(),
+            mock,
+            version: None,
+            bug: None,
+            issuer: None,
+            initialize_delay: None,
+            start_delay: None,
+            shuffle: None,
+            url_lifetime: None,
+        }
+    }
+
     /// The version whose behaviour it reproduces.
     pub fn version(&self) -> &str {
         self.version.as_deref().unwrap_or(DEFAULT_VERSION)

@@ -299,6 +299,9 @@ pub enum Do {
         /// Its arguments.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         args: Vec<String>,
+        /// Whether it gets a pipe for its stdin; without one, a write to it is answered `stdinClosed`.
+        #[serde(default = "yes", skip_serializing_if = "is_yes")]
+        stdin: bool,
     },
     /// Write to a process's stdin.
     Write {
@@ -454,6 +457,15 @@ fn get() -> String {
 
 fn is_get(method: &str) -> bool {
     method == "GET"
+}
+
+const fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_yes(yes: &bool) -> bool {
+    *yes
 }
 
 const fn first() -> u32 {

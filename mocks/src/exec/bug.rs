@@ -61,6 +61,8 @@ pub enum Bug {
     DoneWhenCut,
     /// Bodies are not cancelled with the connection that they stream on: they go on on the session's next one.
     LeakBody,
+    /// Nobody is pinged: a server that has nothing to say never finds out that a connection is dead.
+    NoPings,
 }
 
 /// How late [`Bug::AckBeforeApply`] hands a write over.

@@ -375,7 +375,7 @@ impl ExecServer {
             let late = now.since(state.ping_at).as_nanos() % interval.as_nanos().max(1);
             let late = Duration::from_nanos(u64::try_from(late).unwrap_or(0));
             state.ping_at = now + interval.saturating_sub(late);
-            if !state.congested {
+            if !state.congested && self.shared.bug != Some(Bug::NoPings) {
                 self.shared.outputs.push_back(Output::Ping { conn });
             }
         }

@@ -228,13 +228,18 @@ impl Exec {
         let Waiting { call, op, sent } = waiting;
         let mut wait = Some(Duration::ZERO);
         let request = match &op {
-            Op::Start { process, argv, cwd } => Request::Start(Box::new(ExecParams {
+            Op::Start {
+                process,
+                argv,
+                cwd,
+                stdin,
+            } => Request::Start(Box::new(ExecParams {
                 process_id: process.clone(),
                 argv: argv.clone(),
                 cwd: self.cwd(cwd),
                 env: [("PATH".to_owned(), "/usr/bin:/bin".to_owned())].into(),
                 tty: false,
-                pipe_stdin: true,
+                pipe_stdin: *stdin,
                 arg0: None,
                 env_policy: None,
                 sandbox: None,

@@ -48,6 +48,8 @@ pub enum Op {
         argv: Vec<String>,
         /// Where it runs: an absolute path.
         cwd: String,
+        /// Whether it gets a pipe for its stdin.
+        stdin: bool,
     },
     /// `process/write`
     Write {

@@ -109,6 +109,7 @@ impl Watch {
                 process,
                 argv: vec!["sh".to_owned()],
                 cwd: "/".to_owned(),
+                stdin: true,
             },
             Ask::Write => Op::Write {
                 process,

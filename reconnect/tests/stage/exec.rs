@@ -90,6 +90,7 @@ impl Stage {
             process: process_id.clone(),
             argv: vec!["sh".to_owned()],
             cwd: "/srv".to_owned(),
+            stdin: true,
         };
         let call = CallId::new(0);
         let session = InitializeResult {
@@ -233,6 +234,7 @@ fn op(case: &mut TestCase) -> Result<Op> {
             process,
             argv,
             cwd: "/srv".to_owned(),
+            stdin: true,
         });
     }
     if let Some(process) = process(case, "write")? {

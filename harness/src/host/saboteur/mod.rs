@@ -191,7 +191,12 @@ impl Saboteur {
                 self.say(news);
                 if bug == ClientBug::DialAfterGivingUp {
                     let (process, argv, cwd) = ("ghost".into(), vec!["sh".to_owned()], "/".to_owned());
-                    let op = Op::Start { process, argv, cwd };
+                    let op = Op::Start {
+                        process,
+                        argv,
+                        cwd,
+                        stdin: true,
+                    };
                     self.inbox.push_back(Input::Call { call: PHANTOM, op });
                 }
             }

@@ -68,8 +68,16 @@ fn hosts_that_are_not_there() {
         &["an exec server signs no URLs"],
     );
     check(
-        &(issuer + "version = \"0.142\""),
+        &(issuer.clone() + "version = \"0.142\""),
         &["an issuer has no exec version"],
+    );
+    check(
+        &(issuer + "start_delay = \"1s\"\nshuffle = \"5ms\"\ninitialize_delay = \"1s\""),
+        &[
+            "nobody initializes an issuer",
+            "an issuer starts no process",
+            "an issuer notifies nobody",
+        ],
     );
     check(
         &with_fault(r#"{ crash = { host = "nobody" } }"#),

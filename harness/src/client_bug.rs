@@ -46,6 +46,9 @@ pub enum ClientBug {
     /// Announces the end of a process's output twice.
     CloseTwice,
 
+    // What is asked.
+    /// Hands a client whose connection has ended to every later caller, who never hears of it again.
+    KeepDeadClient,
     // What is sent.
     /// A write that is sent again lacks its last byte.
     TruncateResend,

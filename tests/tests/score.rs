@@ -91,6 +91,7 @@ fn of_mock(bug: Bug) -> Planted {
         Bug::AttachTwice => &["one-live-generation"],
         Bug::DoneWhenCut => &["body-ends-honestly"],
         Bug::LeakBody => &["no-response-leak"],
+        Bug::NoPings => &["everything-settles"],
     };
     let planted = planted(Plant::Mock(bug), checkers);
     match bug {
@@ -122,6 +123,11 @@ fn of_mock(bug: Bug) -> Planted {
             kinds: &[FaultKind::Burst, FaultKind::LinkDown, FaultKind::Reset],
             ..planted
         },
+        // The client knows that its connection is dead, and the server does not.
+        Bug::NoPings => Planted {
+            kinds: &[FaultKind::HalfOpen],
+            ..planted
+        },
         Bug::ForgetWriteIds
         | Bug::AckBeforeApply
         | Bug::AnswerOnCurrentConnection
@@ -141,7 +147,9 @@ fn of_client(bug: ClientBug) -> Planted {
         ClientBug::ClaimApplied => &["accepted-means-applied"],
         ClientBug::SurrenderResent => &["no-needless-surrender"],
         ClientBug::TellTwice | ClientBug::WrapRequestIds => &["one-outcome-per-request"],
-        ClientBug::ForgetCaller | ClientBug::IgnoreSilence => &["everything-settles"],
+        ClientBug::ForgetCaller | ClientBug::IgnoreSilence | ClientBug::KeepDeadClient => {
+            &["everything-settles"]
+        }
         ClientBug::SkipOutput | ClientBug::RepeatOutput => &["gapless-or-declared"],
         ClientBug::ExitFirst => &["exit-after-output"],
         ClientBug::CloseTwice => &["closed-once-and-last"],
@@ -168,6 +176,12 @@ fn of_client(bug: ClientBug) -> Planted {
         // With full jitter no wait is too short.
         ClientBug::HalfWait => Planted {
             policy: "codex-0.142",
+            ..planted
+        },
+        // The last version in which a caller is handed another client.
+        ClientBug::KeepDeadClient => Planted {
+            policy: "codex-0.134",
+            version: "0.134",
             ..planted
         },
         // The one policy that counts its attempts.
@@ -245,6 +259,7 @@ impl Planted {
                 process,
                 program,
                 args: Vec::new(),
+                stdin: true,
             };
             scenario.steps.push(Step {
                 name: None,

@@ -294,6 +294,11 @@ const CAUGHT: &[(&str, &str, &str)] = &[
         "process-survives",
         "laptop lost sh although executor still ran it in s1",
     ),
+    (
+        "exec/dead_client_replaced_once@keep_dead_client",
+        "everything-settles",
+        "laptop never learned what became of k2 (process/start), asked for at +10.000s",
+    ),
 ];
 
 #[test]

@@ -51,6 +51,8 @@ struct Mischief {
     /// Of `PingOldConnection`: the connection that is usable, and the one that was given up.
     up: Option<ConnId>,
     old: Option<ConnId>,
+    /// Of `KeepDeadClient`: whether a connection has ended.
+    dead: bool,
     /// Of `SkipOutput`: between a resume and its end.
     catching_up: bool,
     /// Of `ExitFirst`: output that is held back, and until when.
@@ -87,6 +89,9 @@ impl Saboteur {
         self.inbox.push_back(input);
         while let Some(mut input) = self.inbox.pop_front() {
             self.hear(bug, &mut input);
+            if self.mischief.dead && bug == ClientBug::KeepDeadClient && matches!(input, Input::Call { .. }) {
+                continue;
+            }
             self.machine.handle(input, now);
             while let Some(output) = self.machine.poll() {
                 self.tell(bug, output, now);
@@ -144,6 +149,7 @@ impl Saboteur {
         } else if let Input::Closed { conn } = input {
             self.mischief.old.take_if(|old| old == conn);
             self.mischief.sends.on_end(*conn);
+            self.mischief.dead = true;
         } else if let Input::Received { conn, message } = input {
             self.mischief.sends.on_received(bug, *conn, message);
         }

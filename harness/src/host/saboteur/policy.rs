@@ -37,6 +37,7 @@ pub(crate) fn altered(bug: Option<ClientBug>, policy: &Arc<Policy>) -> Arc<Polic
             | ClientBug::RepeatOutput
             | ClientBug::ExitFirst
             | ClientBug::CloseTwice
+            | ClientBug::KeepDeadClient
             | ClientBug::TruncateResend
             | ClientBug::NewKeyOnResend
             | ClientBug::ResendSlowStart

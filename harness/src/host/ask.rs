@@ -12,11 +12,7 @@ const CWD: &str = "/srv";
 /// A caller's task as an operation.
 pub(super) fn op(task: Task) -> Op {
     match task {
-        Task::Start {
-            process,
-            argv,
-            stdin,
-        } => Op::Start {
+        Task::Start { process, argv, stdin } => Op::Start {
             process,
             argv,
             cwd: CWD.to_owned(),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use unplug_reconnect::id::{CallId, ConnId, HttpId};
+use unplug_reconnect::wire::exec::method;
 use unplug_reconnect::wire::rpc::RequestId;
 
 use super::Verdict;
@@ -117,7 +118,9 @@ pub(super) fn done_once(history: &History) -> Verdict {
             if let (Some(call), Some(request)) = (frame.call, &frame.request) {
                 calls.insert((*conn, request), (entry.who, call));
             }
-        } else if let Event::Forwarded { conn, request, .. } = &entry.event {
+        } else if let Event::Forwarded { conn, request, .. } | Event::FileChanged { conn, request, .. } =
+            &entry.event
+        {
             let Some((who, call)) = calls.get(&(*conn, request)) else {
                 continue;
             };
@@ -125,8 +128,13 @@ pub(super) fn done_once(history: &History) -> Verdict {
             *times += 1;
             if 1 < *times && !copies.excuse(*conn) {
                 let (server, client) = (history.name(entry.who), history.name(*who));
+                let method = if let Event::FileChanged { method, .. } = &entry.event {
+                    method
+                } else {
+                    method::HTTP
+                };
                 return Verdict::Fail(format!(
-                    "{server} did {call} (http/request) twice, but {client} asked for it once"
+                    "{server} did {call} ({method}) twice, but {client} asked for it once"
                 ));
             }
         } else {

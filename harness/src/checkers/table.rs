@@ -188,7 +188,7 @@ pub static ALL: &[Checker] = &[
         Family::Retries,
         "done-once",
         bodies::done_once,
-        "What a caller asks for once is done once: no HTTP request is made twice.",
+        "What a caller asks for once is done once: no HTTP request is made and no file is changed twice.",
     ),
     checker(
         Family::Credentials,

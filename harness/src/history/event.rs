@@ -392,6 +392,17 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         error: Option<String>,
     },
+    /// A file or a directory was really written, made, or removed.
+    FileChanged {
+        /// By a request of this connection.
+        conn: ConnId,
+        /// Its id there.
+        request: RequestId,
+        /// Its method.
+        method: Label,
+        /// Which.
+        path: String,
+    },
     /// A process runs.
     ProcessStarted {
         /// In this session.

@@ -1,7 +1,7 @@
 //! What a caller asks for, in the words of the client machine, and what it is told, in short.
 
 use unplug_reconnect::exec::Op;
-use unplug_reconnect::wire::exec::{HttpResult, Reply};
+use unplug_reconnect::wire::exec::{FileKind, FsReply, HttpResult, Reply};
 use unplug_reconnect::wire::registry::without_secret;
 
 use crate::plan::Task;
@@ -45,6 +45,7 @@ pub(super) fn op(task: Task) -> Op {
         },
         Task::Info => Op::Info,
         Task::Status => Op::Status,
+        Task::Fs(request) => Op::Fs(request),
     }
 }
 
@@ -52,6 +53,7 @@ pub(super) fn op(task: Task) -> Op {
 pub(super) fn about(op: &Op) -> Option<String> {
     match op {
         Op::Http { url, .. } => Some(without_secret(url).to_owned()),
+        Op::Fs(request) => Some(request.about().to_owned()),
         Op::Start { .. }
         | Op::Write { .. }
         | Op::Read { .. }
@@ -69,6 +71,7 @@ pub(super) fn in_short(reply: &Reply) -> String {
         Reply::Http(HttpResult { status, body, .. }) => format!("{status}, {} bytes", body.len()),
         Reply::Info(info) => format!("shell {}", info.shell.name),
         Reply::Status(status) => status.status.clone(),
+        Reply::Fs(reply) => file_in_short(reply),
         Reply::Initialize(_)
         | Reply::Start(_)
         | Reply::Read(_)
@@ -76,5 +79,18 @@ pub(super) fn in_short(reply: &Reply) -> String {
         | Reply::Signal
         | Reply::Terminate(_)
         | Reply::Undecoded(_) => String::new(),
+    }
+}
+
+fn file_in_short(reply: &FsReply) -> String {
+    match reply {
+        FsReply::Data(file) => format!("{} bytes", file.data.len()),
+        FsReply::Metadata(metadata) => match metadata.kind {
+            FileKind::File => format!("a file of {} bytes", metadata.bytes),
+            FileKind::Directory => "a directory".to_owned(),
+        },
+        FsReply::Uri(at) => at.uri.clone(),
+        FsReply::Entries(list) => format!("{} entries", list.entries.len()),
+        FsReply::Done {} => "done".to_owned(),
     }
 }

@@ -199,6 +199,17 @@ fn event(news: News, names: &mut Names) -> Event {
             http,
             url: without_secret(&url).to_owned(),
         },
+        News::FileChanged {
+            conn,
+            request,
+            method,
+            path,
+        } => Event::FileChanged {
+            conn,
+            request,
+            method: Cow::Borrowed(method),
+            path,
+        },
         News::BodyEnded {
             conn,
             http,

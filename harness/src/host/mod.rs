@@ -312,7 +312,8 @@ fn describe_request(frame: &mut Frame, request: &Request) {
         Request::Signal(params) => frame.process = Some(params.process_id.clone()),
         Request::Terminate(params) => frame.process = Some(params.process_id.clone()),
         Request::Http(params) => frame.http = Some(params.request_id.clone()),
-        Request::Initialize(_) | Request::Info | Request::Status | Request::Other { .. } => {}
+        Request::Initialize(_) | Request::Info | Request::Status | Request::Fs(_) | Request::Other { .. } => {
+        }
     }
 }
 

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use unplug_mocks::exec::{Delays, Preset};
 use unplug_reconnect::id::ProcessId;
 use unplug_reconnect::time::Time;
-use unplug_reconnect::wire::exec::Chunk;
+use unplug_reconnect::wire::exec::{AtUri, Chunk, CopyParams, FsRequest, WriteFileParams};
 
 use super::{Action, Anchor, HostKind, HostPlan, LinkPlan, Plan, StepPlan, Task, Trigger};
 use crate::presets;
-use crate::scenario::{self, Client, Do, Mock, Scenario, Server, Step, Variant, When};
+use crate::scenario::{self, Client, Do, FileAct, Mock, Scenario, Server, Step, Variant, When};
 
 /// How the script is called in a history.
 const SCRIPT_NAME: &str = "!";
@@ -164,6 +164,15 @@ fn step_plan(scenario: &Scenario, step: &Step, index: &BTreeMap<&str, usize>) ->
     }
 }
 
+/// Scripts name files by their paths, clients by URIs.
+fn uri(path: &str) -> String {
+    format!("file://{path}")
+}
+
+fn at(path: &str) -> AtUri {
+    AtUri { uri: uri(path) }
+}
+
 fn task(what: &Do) -> Task {
     let id = |process: &String| ProcessId::from(process.as_str());
     match what {
@@ -210,5 +219,22 @@ fn task(what: &Do) -> Task {
         },
         Do::Info {} => Task::Info,
         Do::Status {} => Task::Status,
+        Do::ReadFile { path } => Task::Fs(FsRequest::ReadFile(at(path))),
+        Do::WriteFile { path, data } => Task::Fs(FsRequest::WriteFile(WriteFileParams {
+            uri: uri(path),
+            data: Chunk::from(data.as_str()),
+        })),
+        Do::CopyFile { from, to } => Task::Fs(FsRequest::Copy(CopyParams {
+            from: uri(from),
+            to: uri(to),
+        })),
+        Do::File { act, path } => Task::Fs(match act {
+            FileAct::CreateDirectory => FsRequest::CreateDirectory(at(path)),
+            FileAct::Metadata => FsRequest::GetMetadata(at(path)),
+            FileAct::Canonicalize => FsRequest::Canonicalize(at(path)),
+            FileAct::ReadDirectory => FsRequest::ReadDirectory(at(path)),
+            FileAct::Walk => FsRequest::Walk(at(path)),
+            FileAct::Remove => FsRequest::Remove(at(path)),
+        }),
     }
 }

@@ -10,7 +10,7 @@ use unplug_reconnect::id::ProcessId;
 use unplug_reconnect::policy::Policy;
 use unplug_reconnect::seed::Seed;
 use unplug_reconnect::time::Time;
-use unplug_reconnect::wire::exec::Chunk;
+use unplug_reconnect::wire::exec::{Chunk, FsRequest};
 
 use crate::client_bug::ClientBug;
 use crate::fault::{Dir, Fault};
@@ -221,6 +221,8 @@ pub enum Task {
     Info,
     /// Asks whether it is ready.
     Status,
+    /// Does something with files.
+    Fs(FsRequest),
 }
 
 impl Plan {

@@ -164,6 +164,7 @@ impl Teller<'_> {
                 self.say(t, who, format!("the body of {about} {end}"));
             }
             Event::Forwarded { http, url, .. } => self.say(t, who, format!("makes {http}: {url}")),
+            Event::FileChanged { method, path, .. } => self.say(t, who, format!("{} {path}", verb(method))),
             Event::OriginEnded { http, error, .. } => {
                 let end = match error {
                     None => "ends".to_owned(),

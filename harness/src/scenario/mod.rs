@@ -27,7 +27,9 @@ pub use self::parse::{LARGEST, load, parse};
 pub use self::policy::policy;
 pub use self::problem::{Problem, Refused};
 pub use self::schema::schema;
-pub use self::step::{Action, AfterStep, Anchor, Do, Edge, Method, Reaches, State, Step, Trigger, When};
+pub use self::step::{
+    Action, AfterStep, Anchor, Do, Edge, FileAct, Method, Reaches, State, Step, Trigger, When,
+};
 use crate::fault::{FaultKind, Scope};
 
 /// The exec version of a server that names none.

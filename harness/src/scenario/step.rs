@@ -189,6 +189,58 @@ pub enum Method {
     #[serde(rename = "environment/status")]
     #[strum(serialize = "environment/status")]
     EnvironmentStatus,
+    /// Reads a file.
+    #[serde(rename = "fs/readFile")]
+    #[strum(serialize = "fs/readFile")]
+    FsReadFile,
+    /// Opens a file on this connection.
+    #[serde(rename = "fs/open")]
+    #[strum(serialize = "fs/open")]
+    FsOpen,
+    /// Reads a part of an open file.
+    #[serde(rename = "fs/readBlock")]
+    #[strum(serialize = "fs/readBlock")]
+    FsReadBlock,
+    /// Writes a part of an open file.
+    #[serde(rename = "fs/writeBlock")]
+    #[strum(serialize = "fs/writeBlock")]
+    FsWriteBlock,
+    /// Closes an open file.
+    #[serde(rename = "fs/close")]
+    #[strum(serialize = "fs/close")]
+    FsClose,
+    /// Writes a file.
+    #[serde(rename = "fs/writeFile")]
+    #[strum(serialize = "fs/writeFile")]
+    FsWriteFile,
+    /// Makes a directory.
+    #[serde(rename = "fs/createDirectory")]
+    #[strum(serialize = "fs/createDirectory")]
+    FsCreateDirectory,
+    /// Asks what a file is.
+    #[serde(rename = "fs/getMetadata")]
+    #[strum(serialize = "fs/getMetadata")]
+    FsGetMetadata,
+    /// Asks where a file really is.
+    #[serde(rename = "fs/canonicalize")]
+    #[strum(serialize = "fs/canonicalize")]
+    FsCanonicalize,
+    /// Lists a directory.
+    #[serde(rename = "fs/readDirectory")]
+    #[strum(serialize = "fs/readDirectory")]
+    FsReadDirectory,
+    /// Lists all that is below a directory.
+    #[serde(rename = "fs/walk")]
+    #[strum(serialize = "fs/walk")]
+    FsWalk,
+    /// Removes a file or a directory.
+    #[serde(rename = "fs/remove")]
+    #[strum(serialize = "fs/remove")]
+    FsRemove,
+    /// Copies a file.
+    #[serde(rename = "fs/copy")]
+    #[strum(serialize = "fs/copy")]
+    FsCopy,
 }
 
 impl Method {
@@ -211,7 +263,20 @@ impl Method {
             | Self::Pong
             | Self::Http
             | Self::EnvironmentInfo
-            | Self::EnvironmentStatus => None,
+            | Self::EnvironmentStatus
+            | Self::FsReadFile
+            | Self::FsOpen
+            | Self::FsReadBlock
+            | Self::FsWriteBlock
+            | Self::FsClose
+            | Self::FsWriteFile
+            | Self::FsCreateDirectory
+            | Self::FsGetMetadata
+            | Self::FsCanonicalize
+            | Self::FsReadDirectory
+            | Self::FsWalk
+            | Self::FsRemove
+            | Self::FsCopy => None,
         }
     }
 }
@@ -352,6 +417,50 @@ pub enum Do {
     Info {},
     /// Ask whether that environment is ready.
     Status {},
+    /// Read a file of the server.
+    ReadFile {
+        /// Its absolute path.
+        path: String,
+    },
+    /// Write a file of the server.
+    WriteFile {
+        /// Its absolute path.
+        path: String,
+        /// The text.
+        data: String,
+    },
+    /// Copy a file of the server.
+    CopyFile {
+        /// Its absolute path.
+        from: String,
+        /// That of the copy.
+        to: String,
+    },
+    /// Do something else with a file or a directory of the server.
+    File {
+        /// What.
+        act: FileAct,
+        /// Its absolute path.
+        path: String,
+    },
+}
+
+/// What can be done with a file or a directory by its path alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FileAct {
+    /// Make the directory.
+    CreateDirectory,
+    /// Ask what it is.
+    Metadata,
+    /// Ask where it really is.
+    Canonicalize,
+    /// List the directory.
+    ReadDirectory,
+    /// List all that is below the directory.
+    Walk,
+    /// Remove it, with all that is in it.
+    Remove,
 }
 
 impl Do {
@@ -363,7 +472,13 @@ impl Do {
             | Self::Read { process, .. }
             | Self::Signal { process }
             | Self::Terminate { process } => Some(process),
-            Self::Http { .. } | Self::Info {} | Self::Status {} => None,
+            Self::Http { .. }
+            | Self::Info {}
+            | Self::Status {}
+            | Self::ReadFile { .. }
+            | Self::WriteFile { .. }
+            | Self::CopyFile { .. }
+            | Self::File { .. } => None,
         }
     }
 }

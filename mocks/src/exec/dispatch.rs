@@ -124,6 +124,11 @@ impl ExecServer {
                     self.on_http(origin, params, now);
                 }
             }
+            Request::Fs(request) => {
+                if let Some((origin, _)) = self.admitted(origin, "filesystem") {
+                    self.on_fs(origin, &request);
+                }
+            }
             Request::Info => {
                 if let Some((origin, _)) = self.admitted(origin, "environment info") {
                     let info = self.info();
@@ -347,7 +352,7 @@ fn check(request: &Request, preset: &Preset) -> Result<(), RpcError> {
             (WriteIds::Required { .. }, Some(_)) => "writeId must not be empty".to_owned(),
             (WriteIds::Required { .. }, None) => "missing field `writeId`".to_owned(),
         },
-        Request::Signal(_) | Request::Status if !preset.knows(request.method()) => {
+        Request::Signal(_) | Request::Status | Request::Fs(_) if !preset.knows(request.method()) => {
             return Err(unknown_method(request.method()));
         }
         Request::Initialize(_)
@@ -357,6 +362,7 @@ fn check(request: &Request, preset: &Preset) -> Result<(), RpcError> {
         | Request::Http(_)
         | Request::Info
         | Request::Status
+        | Request::Fs(_)
         | Request::Other { .. } => return Ok(()),
     };
     Err(RpcError::new(INVALID_PARAMS, text))

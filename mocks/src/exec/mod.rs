@@ -5,11 +5,12 @@
 //! [`Script`] is a program that it can run beside those of the `program` module's table. What it really did it tells
 //! as [`News`].
 //!
-//! Not modelled: `fs/*` (answered as unknown methods), a terminal's echo, and a grandchild that holds a process's pipes
+//! Not modelled: a terminal's echo, and a grandchild that holds a process's pipes
 //! after its end.
 
 mod bug;
 mod dispatch;
+mod fs;
 mod http;
 mod news;
 mod preset;
@@ -189,6 +190,7 @@ pub enum Output {
 pub struct ExecServer {
     shared: Shared,
     scripts: Vec<Arc<Script>>,
+    files: fs::Tree,
     seed: Seed,
     environment_info: Option<Value>,
     sessions: BTreeMap<SessionKey, Session>,
@@ -216,6 +218,7 @@ impl ExecServer {
                 shuffle: Shuffle::new(config.seed),
             },
             scripts: config.programs.into_iter().map(Arc::new).collect(),
+            files: fs::Tree::default(),
             seed: config.seed.of("session"),
             environment_info,
             sessions: BTreeMap::new(),

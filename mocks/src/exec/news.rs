@@ -91,6 +91,17 @@ pub enum News {
         /// Why more should have come.
         error: Option<String>,
     },
+    /// A file or a directory was really written, made, or removed.
+    FileChanged {
+        /// By a request of this connection.
+        conn: ConnId,
+        /// Its id there.
+        request: RequestId,
+        /// Its method.
+        method: &'static str,
+        /// Which.
+        path: String,
+    },
     /// A process runs.
     ProcessStarted {
         /// In this session.

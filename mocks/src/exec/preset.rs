@@ -76,6 +76,8 @@ pub struct Preset {
     pub environment_info: bool,
     /// Whether `environment/status` exists. Source: 2.3, tagged later.
     pub environment_status: bool,
+    /// Whether `fs/writeBlock` exists. Source: 9, tagged later.
+    pub write_block: bool,
     /// The exit code of a terminated process. Source: table 1. In 0.140.0 and 0.142.0 the recordings saw both -1 and 137.
     pub terminated_code: i32,
     /// The exit code of a process that an interrupt killed. Source: table 1; case `signal-interrupt`.
@@ -104,6 +106,7 @@ impl Preset {
         match name {
             method::SIGNAL => self.signal,
             method::STATUS => self.environment_status,
+            method::FS_WRITE_BLOCK => self.write_block,
             _ => true,
         }
     }
@@ -134,6 +137,7 @@ impl Preset {
             sandbox_type: None,
             environment_info: false,
             environment_status: false,
+            write_block: false,
             terminated_code: -1,
             interrupted_code: 130,
             retained_bytes: 1 << 20,
@@ -178,6 +182,7 @@ impl Preset {
             sandbox_type: Some("none"),
             environment_info: true,
             environment_status: true,
+            write_block: true,
             terminated_code: 137,
             retained_chunks: Some(50_000),
             dispatch: Dispatch::Concurrent,

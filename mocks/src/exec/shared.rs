@@ -9,6 +9,7 @@ use unplug_reconnect::wire::exec::{Chunk, Decoded, Message, Notification, Reply}
 use unplug_reconnect::wire::rpc::{RequestId, RpcError};
 
 use super::bug::{ANSWER_DELAY, Bug};
+use super::fs::Open;
 use super::http::Exchange;
 use super::news::News;
 use super::preset::{Dispatch, Preset};
@@ -37,6 +38,8 @@ pub(super) struct Conn {
     pub(super) greeting: Option<(Time, Origin, Reply)>,
     /// HTTP requests that were made for it and whose bodies have not ended. They are cancelled with it (sheet 3).
     pub(super) exchanges: Vec<Exchange>,
+    /// Files that are open on it. They are closed with it.
+    pub(super) open_files: Open,
     pub(super) ping_at: Time,
     pub(super) armed: Option<Time>,
 }
@@ -52,6 +55,7 @@ impl Conn {
             outbox: VecDeque::new(),
             greeting: None,
             exchanges: Vec::new(),
+            open_files: Open::new(),
             ping_at,
             armed: None,
         }
@@ -236,6 +240,7 @@ pub(super) fn method_name(request: &unplug_reconnect::wire::exec::Request) -> Co
         Request::Http(_) => Cow::Borrowed(method::HTTP),
         Request::Info => Cow::Borrowed(method::INFO),
         Request::Status => Cow::Borrowed(method::STATUS),
+        Request::Fs(request) => Cow::Borrowed(request.method()),
         Request::Other { method, .. } => Cow::Owned(method.clone()),
     }
 }

@@ -103,6 +103,7 @@ fn reply_line(reply: &Reply, sessions: &mut Sessions) -> String {
         Reply::Http(result) => format!("{} {}", result.status, bytes(&result.body)),
         Reply::Info(result) => serde_json::to_string(result).expect("it is JSON"),
         Reply::Status(result) => result.status.clone(),
+        Reply::Fs(reply) => serde_json::to_string(reply).expect("it is JSON"),
         Reply::Undecoded(value) => value.to_string(),
     }
 }
@@ -161,6 +162,9 @@ fn news_line(news: &News, sessions: &mut Sessions) -> String {
             http,
             url,
         } => format!("made {http} for {request} of {conn}: {url}"),
+        News::FileChanged {
+            conn, request, path, ..
+        } => format!("changed {path} by {request} of {conn}"),
         News::BodyEnded {
             conn,
             http,
@@ -215,6 +219,7 @@ fn process_line(news: &News, session: &str) -> String {
         | News::SessionExpired { .. }
         | News::Forwarded { .. }
         | News::BodyEnded { .. }
+        | News::FileChanged { .. }
         | News::Applied { .. } => String::new(),
     }
 }

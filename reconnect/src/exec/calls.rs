@@ -117,7 +117,8 @@ impl Exec {
             | Op::Terminate { .. }
             | Op::Http { .. }
             | Op::Info
-            | Op::Status => {
+            | Op::Status
+            | Op::Fs(_) => {
                 self.hold(call, op);
                 Ok(())
             }
@@ -178,7 +179,7 @@ impl Exec {
                 let life = self.handles.get(process).map(|handle| &handle.life);
                 matches!(life, Some(Life::Unsent | Life::Pending))
             }
-            Op::Http { .. } | Op::Info | Op::Status => false,
+            Op::Http { .. } | Op::Info | Op::Status | Op::Fs(_) => false,
         }
     }
 
@@ -292,6 +293,7 @@ impl Exec {
             }
             Op::Info => Request::Info,
             Op::Status => Request::Status,
+            Op::Fs(request) => Request::Fs(request.clone()),
             Op::Write { .. } => unreachable!("writes wait in their outbox"),
         };
         if let Op::Start { process, .. } = &op

@@ -28,7 +28,7 @@ use crate::policy::Policy;
 use crate::seed::Seed;
 use crate::time::Time;
 use crate::transport::{DialError, Truth};
-use crate::wire::exec::{Chunk, Message, Notification, Reply, Stream, method};
+use crate::wire::exec::{Chunk, FsRequest, Message, Notification, Reply, Stream, method};
 use crate::wire::rpc::RequestId;
 use crate::words::shortened;
 
@@ -94,13 +94,15 @@ pub enum Op {
     Info,
     /// `environment/status`
     Status,
+    /// `fs/…`
+    Fs(FsRequest),
 }
 
 impl Op {
     /// Whether its caller wants to know what the answer says, and not only that there is one.
     const fn is_made_for_its_answer(&self) -> bool {
         match self {
-            Self::Http { .. } | Self::Info | Self::Status => true,
+            Self::Http { .. } | Self::Info | Self::Status | Self::Fs(_) => true,
             // The output of a process reaches its subscribers, whoever asks for it.
             Self::Start { .. }
             | Self::Write { .. }
@@ -125,7 +127,7 @@ impl Op {
             | Self::Read { process, .. }
             | Self::Signal { process }
             | Self::Terminate { process } => Some(process),
-            Self::Http { .. } | Self::Info | Self::Status => None,
+            Self::Http { .. } | Self::Info | Self::Status | Self::Fs(_) => None,
         }
     }
 
@@ -140,6 +142,7 @@ impl Op {
             Self::Http { .. } => method::HTTP,
             Self::Info => method::INFO,
             Self::Status => method::STATUS,
+            Self::Fs(request) => request.method(),
         }
     }
 }

@@ -61,6 +61,8 @@ pub const METHOD_NOT_FOUND: i64 = -32601;
 pub const INVALID_PARAMS: i64 = -32602;
 /// The server could not do it.
 pub const INTERNAL_ERROR: i64 = -32603;
+/// There is no such thing. The code exists; where file calls use it is not known (exec-server sheet, 2.5).
+pub const NOT_FOUND: i64 = -32004;
 /// With the text `JSON-RPC transport closed`: the connection is over (exec-server sheet, 2.5).
 pub const TRANSPORT_CLOSED: i64 = -32000;
 /// From 0.142 on: the session is attached to another connection.

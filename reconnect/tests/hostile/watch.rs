@@ -202,7 +202,7 @@ impl Watch {
                 cwd: None,
                 more: serde_json::Map::new(),
             }),
-            Request::Status | Request::Other { .. } => {
+            Request::Status | Request::Fs(_) | Request::Other { .. } => {
                 return Err(TestCaseError::fail("an unknown request was sent"));
             }
         };

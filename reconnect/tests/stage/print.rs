@@ -106,6 +106,7 @@ fn request(request: &Request) -> String {
         }
         Request::Info => "info".to_owned(),
         Request::Status => "status".to_owned(),
+        Request::Fs(request) => format!("{} {}", request.method(), request.about()),
         Request::Other { method, .. } => format!("other {method}"),
     }
 }
@@ -116,6 +117,7 @@ fn answer(reply: &Reply) -> String {
         Reply::Http(result) => format!("{} {}", result.status, text(&result.body)),
         Reply::Info(result) => result.shell.path.clone(),
         Reply::Status(result) => result.status.clone(),
+        Reply::Fs(reply) => format!("{reply:?}"),
         Reply::Initialize(_)
         | Reply::Start(_)
         | Reply::Read(_)

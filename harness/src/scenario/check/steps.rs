@@ -95,6 +95,15 @@ impl<'a> Check<'a> {
         let started = self.started(|other| other == client);
         let verb = match r#do {
             Do::Start { .. } | Do::Info {} | Do::Status {} => return,
+            Do::ReadFile { path: file } => return self.absolute(&format!("{path}.do.read_file.path"), file),
+            Do::WriteFile { path: file, .. } => {
+                return self.absolute(&format!("{path}.do.write_file.path"), file);
+            }
+            Do::File { path: file, .. } => return self.absolute(&format!("{path}.do.file.path"), file),
+            Do::CopyFile { from, to } => {
+                self.absolute(&format!("{path}.do.copy_file.from"), from);
+                return self.absolute(&format!("{path}.do.copy_file.to"), to);
+            }
             Do::Http {
                 url,
                 stream,
@@ -108,6 +117,13 @@ impl<'a> Check<'a> {
         };
         if let Some(process) = r#do.process() {
             self.process(&format!("{path}.do.{verb}.process"), process, &started);
+        }
+    }
+
+    fn absolute(&mut self, path: &str, file: &str) {
+        if !file.starts_with('/') {
+            let problem = Problem::at(self.place(path), format!("`{file}` is no absolute path"));
+            self.problems.push(problem.help("for example `/srv/hello.txt`"));
         }
     }
 

@@ -4,9 +4,10 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::{
-    BodyDelta, ClosedParams, ExecParams, ExitedParams, HttpParams, HttpResult, InfoResult, InitializeParams,
-    InitializeResult, Message, Notification, OutputParams, ReadParams, ReadResult, Reply, Request,
-    SignalParams, StartResult, StatusResult, TerminateParams, TerminateResult, WriteParams, WriteResult,
+    BodyDelta, ClosedParams, ExecParams, ExitedParams, FsReply, FsRequest, HttpParams, HttpResult,
+    InfoResult, InitializeParams, InitializeResult, Message, Notification, OutputParams, ReadParams,
+    ReadResult, Reply, Request, SignalParams, StartResult, StatusResult, TerminateParams, TerminateResult,
+    WriteParams, WriteResult,
 };
 use crate::wire::rpc::{RequestId, RpcError};
 
@@ -46,6 +47,7 @@ enum Params<'a> {
     Exited(&'a ExitedParams),
     Closed(&'a ClosedParams),
     Http(&'a HttpParams),
+    Fs(&'a FsRequest),
     Body(&'a BodyDelta),
     Other(&'a Value),
 }
@@ -62,6 +64,7 @@ enum Outcome<'a> {
     Http(&'a HttpResult),
     Info(&'a InfoResult),
     Status(&'a StatusResult),
+    Fs(&'a FsReply),
     Undecoded(&'a Value),
 }
 
@@ -77,6 +80,7 @@ impl Serialize for Message {
                     Request::Signal(params) => Params::Signal(params),
                     Request::Terminate(params) => Params::Terminate(params),
                     Request::Http(params) => Params::Http(params),
+                    Request::Fs(request) => Params::Fs(request),
                     Request::Info | Request::Status => Params::Empty {},
                     Request::Other { params, .. } => Params::Other(params),
                 };
@@ -111,6 +115,7 @@ impl Serialize for Message {
                     Reply::Http(result) => Outcome::Http(result),
                     Reply::Info(result) => Outcome::Info(result),
                     Reply::Status(result) => Outcome::Status(result),
+                    Reply::Fs(reply) => Outcome::Fs(reply),
                     Reply::Undecoded(value) => Outcome::Undecoded(value),
                 };
                 Shape::Response { id, result }

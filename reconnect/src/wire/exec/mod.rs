@@ -6,6 +6,7 @@
 
 mod encode;
 mod environment;
+mod fs;
 mod http;
 mod params;
 
@@ -16,6 +17,10 @@ use serde_json::Value;
 use super::rpc::{Envelope, RequestId, RpcError};
 
 pub use environment::{InfoResult, Shell, StatusResult};
+pub use fs::{
+    AtHandle, AtUri, CopyParams, Entries, FileData, FileKind, FsReply, FsRequest, Metadata, OpenParams,
+    ReadBlockParams, WriteBlockParams, WriteFileParams,
+};
 pub use http::{BodyDelta, Header, HttpParams, HttpResult, RedirectPolicy};
 pub use params::{
     Chunk, ClosedParams, EnvPolicy, ExecParams, ExitedParams, InitializeParams, InitializeResult,
@@ -44,6 +49,8 @@ pub enum Request {
     Info,
     /// `environment/status`
     Status,
+    /// `fs/…`
+    Fs(FsRequest),
     /// A method that is not known here, or known with params that do not decode.
     Other {
         /// What is asked.
@@ -96,6 +103,8 @@ pub enum Reply {
     Info(InfoResult),
     /// Of `environment/status`.
     Status(StatusResult),
+    /// Of `fs/…`.
+    Fs(FsReply),
     /// As it came from a frame: only the one who asked knows what it should be. See [`Reply::of`].
     Undecoded(Value),
 }
@@ -158,6 +167,32 @@ pub mod method {
     pub const INFO: &str = "environment/info";
     /// Asks whether commands can be run.
     pub const STATUS: &str = "environment/status";
+    /// Reads a file.
+    pub const FS_READ_FILE: &str = "fs/readFile";
+    /// Opens a file on this connection.
+    pub const FS_OPEN: &str = "fs/open";
+    /// Reads a part of an open file.
+    pub const FS_READ_BLOCK: &str = "fs/readBlock";
+    /// Writes a part of an open file.
+    pub const FS_WRITE_BLOCK: &str = "fs/writeBlock";
+    /// Closes an open file.
+    pub const FS_CLOSE: &str = "fs/close";
+    /// Writes a file.
+    pub const FS_WRITE_FILE: &str = "fs/writeFile";
+    /// Makes a directory.
+    pub const FS_CREATE_DIRECTORY: &str = "fs/createDirectory";
+    /// Asks what a file is.
+    pub const FS_GET_METADATA: &str = "fs/getMetadata";
+    /// Asks where a file really is.
+    pub const FS_CANONICALIZE: &str = "fs/canonicalize";
+    /// Lists a directory.
+    pub const FS_READ_DIRECTORY: &str = "fs/readDirectory";
+    /// Lists all that is below a directory.
+    pub const FS_WALK: &str = "fs/walk";
+    /// Removes a file or a directory.
+    pub const FS_REMOVE: &str = "fs/remove";
+    /// Copies a file.
+    pub const FS_COPY: &str = "fs/copy";
 }
 
 impl Request {
@@ -173,6 +208,7 @@ impl Request {
             Self::Http(_) => method::HTTP,
             Self::Info => method::INFO,
             Self::Status => method::STATUS,
+            Self::Fs(request) => request.method(),
             Self::Other { method, .. } => method,
         }
     }
@@ -192,10 +228,13 @@ impl Request {
             method::HTTP => decode_params(params).map(Self::Http),
             method::INFO => Ok(Self::Info),
             method::STATUS => Ok(Self::Status),
-            _ => Ok(Self::Other {
-                method: name.to_owned(),
-                params,
-            }),
+            _ => match FsRequest::decode(name, params.clone()) {
+                Some(request) => request.map(Self::Fs),
+                None => Ok(Self::Other {
+                    method: name.to_owned(),
+                    params,
+                }),
+            },
         }
     }
 }
@@ -269,6 +308,13 @@ impl Reply {
                     | (Self::Info(_), method::INFO)
                     | (Self::Status(_), method::STATUS)
             );
+            if let Self::Fs(reply) = &self {
+                return if reply.fits(request) {
+                    Ok(self)
+                } else {
+                    Err(wrong())
+                };
+            }
             return match request {
                 method::SIGNAL => Ok(Self::Signal), // It has no fields: every result will do, as in a frame.
                 _ if fits => Ok(self),
@@ -285,6 +331,7 @@ impl Reply {
             method::HTTP => Deserialize::deserialize(value).map(Self::Http),
             method::INFO => Deserialize::deserialize(value).map(Self::Info),
             method::STATUS => Deserialize::deserialize(value).map(Self::Status),
+            _ if request.starts_with("fs/") => FsReply::decode(request, value).map(Self::Fs),
             _ => Ok(Self::Undecoded(value)),
         };
         decoded.map_err(|_: serde_json::Error| wrong())
@@ -370,6 +417,8 @@ mod tests {
             r#"{"method":"http/request/bodyDelta","params":{"requestId":"http-1","seq":1,"deltaBase64":"b25lCg==","done":true}}"#,
         );
         roundtrip(r#"{"id":6,"method":"environment/info","params":{}}"#);
+        roundtrip(r#"{"id":7,"method":"fs/writeFile","params":{"uri":"file:///tmp/a","data":"b25lCg=="}}"#);
+        roundtrip(r#"{"id":8,"method":"fs/readBlock","params":{"handle":"h","offset":1,"maxBytes":2}}"#);
         roundtrip(r#"{"id":-1,"error":{"code":-32600,"message":"no"}}"#);
     }
 

@@ -100,6 +100,7 @@ fn start(process: &str) -> Op {
         process: process.into(),
         argv: vec!["sh".to_owned()],
         cwd: "/".to_owned(),
+        stdin: true,
     }
 }
 

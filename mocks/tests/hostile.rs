@@ -3,6 +3,10 @@
 //!
 //! Method: a client of each version has a process `p`, which runs `cat`. Then one bad thing comes. `PROPTEST_CASES` raises
 //! the number of damaged frames, `UNPLUG_SEED` moves them elsewhere.
+//!
+//! How long the damaged frames ran: on 2026-11-21 for six minutes, unoptimised, about 60 searches of 5,000 cases with 50
+//! frames each, 15 million frames. The server held; what failed was this test, which did not know that 0.169 answers a long
+//! poll while it answers the write that ends it.
 
 use serde_json::{Value, json};
 use unplug_mocks::exec::{Config, ExecServer, INBOX_MAX, Input, News, Output, Preset};
@@ -403,15 +407,17 @@ fn any_bytes_have_at_most_one_answer() {
         let version = Preset::NAMES[usize::try_from(case).unwrap() % Preset::NAMES.len()];
         let mut rng = Seed(first).of(&case.to_string()).rng();
         let mut talk = Talk::with_process(version);
+        let (mut asked, mut answered) = (0, 0);
         for _ in 0..50 {
             let text = damaged(&mut rng, version);
             let answers = answers(&talk.text(&text));
-            // Behind a long poll everything waits; what ends one is answered with it.
-            let waits = usize::from(version < "0.169") * 50;
-            assert!(answers.len() <= 1 + waits, "{version}: {text:?}: {answers:?}");
+            // A long poll may be answered later, with what ends it.
+            (asked, answered) = (asked + 1, answered + answers.len());
+            assert!(answered <= asked, "{version}: {text:?}: {answers:?}");
             if answers.iter().any(|answer| answer == "closed") {
                 closed += 1;
                 talk = Talk::with_process(version);
+                (asked, answered) = (0, 0);
             }
         }
     }

@@ -10,7 +10,8 @@
 //! to 1010) of 100,000 cases each: a million scripts of up to 200 steps, a million frames. They found nothing. Writing the
 //! tests by name had found three things before, all mended: a refusal of 8 MiB that 200 callers waited for became 1.7 GB of
 //! news, output beyond the end of a catch-up was kept without a bound, and so was what had come early for a process that
-//! was lost. Not covered by that run: HTTP and environment calls, which came later.
+//! was lost. HTTP and environment calls came later: six more minutes, unoptimised, twelve searches (5001 to 5012) of 20,000
+//! cases, nothing found.
 
 mod bytes;
 mod frames;

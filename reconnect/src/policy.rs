@@ -43,6 +43,12 @@ pub struct Policy {
     /// How silence is noticed. None: it is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heartbeat: Option<Heartbeat>,
+    /// How output that was lost on a connection that lives is noticed. None: it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub catch_up: Option<CatchUp>,
+    /// What a server means to the client that says that it was not greeted.
+    #[serde(default)]
+    pub ungreeted: Ungreeted,
     /// Where signed URLs come from, and when.
     pub credential: CredentialPolicy,
     /// What may pile up.
@@ -90,6 +96,10 @@ pub struct Retry {
 pub struct Recovery {
     /// The attempts.
     pub retry: Retry,
+    /// The window against a server that describes its environment in the answer to `initialize`: that is a sign of
+    /// 0.169, which keeps a session for 80 s and not for 30 (exec-server sheet, 1). None: that of `retry`.
+    #[serde(default, with = "length::option", skip_serializing_if = "Option::is_none")]
+    pub described_window: Option<Duration>,
     /// What "still attached to another connection" means.
     pub still_attached: StillAttached,
 }
@@ -101,7 +111,8 @@ pub enum StillAttached {
     /// Another attempt, within the window.
     Retry,
     /// Another attempt, and the window begins anew: the server's lease does not run before it notices, so the session
-    /// is not in danger yet.
+    /// is not in danger yet. For the same reason the window begins anew when the session was resumed and its
+    /// connection is lost before it could be used.
     ExtendWindow,
 }
 
@@ -217,6 +228,32 @@ pub struct Heartbeat {
     /// The connection is given up when this much more passes without a word.
     #[serde(with = "length")]
     pub timeout: Duration,
+}
+
+/// How output that was lost on a connection that lives is noticed: the process is read from the cursor on, without
+/// waiting (exec-server sheet, 4.2: a read does not consume, so it is safe at any time).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CatchUp {
+    /// After so long without a word about the process, and again after as long: its last words may be lost.
+    #[serde(with = "length")]
+    pub quiet: Duration,
+    /// When an event has waited so long for an earlier one.
+    #[serde(with = "length")]
+    pub hole: Duration,
+}
+
+/// What a refusal means that says that `initialize` or `initialized` has not come (exec-server sheet, 2.5), when both
+/// were sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ungreeted {
+    /// What it says of the request, and nothing of the connection.
+    #[default]
+    Refusal,
+    /// The greeting was lost: the connection can never be used and is given up. What was refused there and may be
+    /// sent again (see [`Replay`]) waits for the next one.
+    Redial,
 }
 
 /// How signed URLs are used.

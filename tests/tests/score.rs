@@ -116,6 +116,7 @@ fn of_mock(bug: Bug) -> Planted {
         // Our own client asks again until the process is gone, and then it knows.
         Bug::SwallowResend => Planted {
             policy: "codex-0.142",
+            kinds: &[FaultKind::Reset, FaultKind::LinkDown],
             ..planted
         },
         // Something must be printed while the client is away.
@@ -250,7 +251,12 @@ impl Planted {
             failure_persistence: None,
             ..Config::default()
         };
-        let storms = storm_of(kinds.to_vec(), self.clients, self.policy, self.version);
+        let storms = storm_of(
+            kinds.to_vec(),
+            self.clients..=self.clients,
+            self.policy,
+            self.version,
+        );
         let tree = storms.new_tree(&mut TestRunner::new(config));
         let mut scenario = tree.expect("a storm is always drawn").current();
         for client in &scenario.clients {

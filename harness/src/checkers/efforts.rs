@@ -1,5 +1,7 @@
 //! How a client's attempts to connect follow each other, as far as a history tells.
 
+use std::time::Duration;
+
 use unplug_reconnect::id::{ConnId, Purpose};
 use unplug_reconnect::policy::{Policy, Recovery, Retry, Reuse, SessionMode, StillAttached};
 use unplug_reconnect::time::Time;
@@ -7,7 +9,7 @@ use unplug_reconnect::time::Time;
 use super::handles::{clients, downed};
 use super::retries::policy;
 use crate::fault::Fault;
-use crate::history::{DialError, Dir, Entry, Event, History, Kind, ResumeRefusal};
+use crate::history::{DialError, Dir, Entry, Event, History, Host, Kind, ResumeRefusal, Role};
 
 /// The way from no connection to a usable one, over as many attempts as it takes.
 #[derive(Default)]
@@ -70,6 +72,8 @@ struct Client<'a> {
     policy: &'a Policy,
     up: Option<ConnId>,
     effort: Option<Effort>,
+    /// The longest lease of a server in this run.
+    longest_lease: Duration,
     /// Its process stood still: nothing can be said about its timers.
     stalled: bool,
 }
@@ -83,9 +87,21 @@ pub(super) struct Efforts<'a> {
 
 impl<'a> Efforts<'a> {
     pub(super) fn new(history: &'a History) -> Self {
+        let lease = |host: &Host| match host.role {
+            Role::ExecServer { lease, .. } => Some(lease),
+            Role::Script | Role::Client { .. } | Role::Issuer => None,
+        };
+        let longest_lease = history
+            .header
+            .hosts
+            .iter()
+            .filter_map(lease)
+            .max()
+            .unwrap_or_default();
         let client = |who| {
             policy(history, who).map(|policy| Client {
                 policy,
+                longest_lease,
                 up: None,
                 effort: None,
                 stalled: false,
@@ -170,7 +186,10 @@ impl Client<'_> {
             effort.attempts += 1;
         }
         let resumes = self.policy.recovery.filter(|_| effort.resumes);
-        let retry = resumes.map_or(self.policy.startup, |recovery| recovery.retry);
+        let retry = resumes.map_or(self.policy.startup, |recovery| Retry {
+            window: window(&recovery, self.longest_lease),
+            ..recovery.retry
+        });
         let judged = !self.stalled;
         judged.then_some(Begun {
             who,
@@ -184,7 +203,12 @@ impl Client<'_> {
     }
 
     fn on_news(&mut self, event: &Event, t: Time) {
-        if let Event::Ready { conn } = event {
+        if let Event::Attached { resumed: true, .. } = event
+            && let Some(effort) = &mut self.effort
+            && self.policy.recovery.as_ref().is_some_and(extends)
+        {
+            effort.extended = Some(t);
+        } else if let Event::Ready { conn } = event {
             self.up = Some(*conn);
             self.effort = None;
         } else if let Event::GaveUp { .. } = event {
@@ -243,12 +267,21 @@ impl Client<'_> {
         }
         effort.after = Some(After { conn, t, what });
         effort.refreshed |= what == Ended::Stale;
-        let extends = |recovery: &Recovery| {
-            recovery.still_attached == StillAttached::ExtendWindow && effort.still_attached
-        };
-        if self.policy.recovery.as_ref().is_some_and(extends) {
+        if effort.still_attached && self.policy.recovery.as_ref().is_some_and(extends) {
             effort.extended = Some(t);
         }
         effort.uneven |= effort.still_attached || conn.purpose() == Purpose::Fetch;
     }
+}
+
+/// Whether a policy's window begins anew while the lease of a session does not run.
+fn extends(recovery: &Recovery) -> bool {
+    recovery.still_attached == StillAttached::ExtendWindow
+}
+
+/// The window against the servers of a run: those that keep sessions for longer describe themselves.
+fn window(recovery: &Recovery, longest_lease: Duration) -> Duration {
+    let described = recovery.described_window;
+    let described = described.filter(|window| *window < longest_lease);
+    described.unwrap_or(recovery.retry.window)
 }

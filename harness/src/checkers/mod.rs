@@ -18,6 +18,7 @@ mod isolation;
 mod leases;
 mod liveness;
 pub mod metrics;
+mod outages;
 mod outcomes;
 mod output;
 mod pipes;

@@ -10,11 +10,12 @@ use unplug_reconnect::time::Time;
 use super::Verdict;
 use super::handles::{Handles, is_client};
 use super::leases::{Lease, Leases};
+use super::outages::Outages;
 use super::reading::Reading;
 use super::retries::policy;
 use super::words::ends_a_process;
 use crate::fault::Fault;
-use crate::history::{Dir, Entry, Event, History, Kind};
+use crate::history::{Dir, Entry, Event, History, Kind, Role};
 
 /// The exit codes of a process that its server terminated (exec-server sheet, table 1).
 const TERMINATED: [i32; 2] = [-1, 137];
@@ -25,8 +26,9 @@ const LATE: Duration = Duration::from_millis(25);
 /// A process must outlive its connection for as long as the lease of its session runs: the build that an agent started
 /// must still be there after a blip.
 ///
-/// Excused are a crash of the server, the process's own exit, a `terminate` or `signal`, the end of a full lease, and an
-/// outage that outlasts the lease: nobody could have come back in time.
+/// Excused are a crash of the server, the process's own exit, a `terminate` or `signal`, the end of a full lease, output
+/// that the server threw away before the client got it, and an outage that outlasts the lease, or the whole window of
+/// a client whose window is about as long as the lease: nobody could have come back in time.
 /// Nothing in a history says why a process exited: one that is terminated while nobody is attached, without having been
 /// told to, counts as killed.
 pub(super) fn process_survives(history: &History) -> Verdict {
@@ -37,7 +39,7 @@ pub(super) fn process_survives(history: &History) -> Verdict {
         excused: BTreeSet::new(),
         exits: Vec::new(),
         killed: Vec::new(),
-        outages: 0,
+        outages: Outages::new(history),
         suspects: Vec::new(),
         tested: false,
     };
@@ -59,8 +61,8 @@ struct Survival<'a> {
     exits: Vec<&'a str>,
     /// Processes that were terminated without a word, and when.
     killed: Vec<(SessionNumber, &'a ProcessId, Time)>,
-    /// Faults that last now and keep clients away from servers.
-    outages: usize,
+    /// What keeps clients away.
+    outages: Outages<'a>,
     /// What was lost during an outage: no good reason, unless the outage outlasts the lease.
     suspects: Vec<(SessionNumber, String)>,
     tested: bool,
@@ -70,10 +72,15 @@ impl<'a> Survival<'a> {
     fn read(&mut self, entry: &'a Entry) -> Option<String> {
         let about = self.handles.read(entry);
         self.leases.read(self.history, entry);
+        if self.outages.read(entry) {
+            return self.suspects.drain(..).next().map(|(_, why)| why);
+        }
         if let Event::Lost { .. } = &entry.event {
             self.tested = true;
             let index = about?;
-            return self.on_lost(index).and_then(|why| self.suspect(index, why));
+            return self
+                .on_lost(index, entry.t)
+                .and_then(|why| self.suspect(index, why));
         }
         if let Event::GaveUp { .. } = &entry.event {
             let held = |index: &usize| {
@@ -81,7 +88,7 @@ impl<'a> Survival<'a> {
             };
             let held: Vec<_> = (0..self.handles.all.len()).filter(held).collect();
             return held.into_iter().find_map(|index| {
-                let why = self.on_lost(index)?;
+                let why = self.on_lost(index, entry.t)?;
                 self.suspect(index, why)
             });
         }
@@ -116,17 +123,6 @@ impl<'a> Survival<'a> {
         } = &entry.event
         {
             self.exits.push(process);
-        } else if let Event::Fault { fault, .. } = &entry.event
-            && keeps_away(fault)
-        {
-            self.outages += 1;
-        } else if let Event::Healed { fault, .. } = &entry.event
-            && keeps_away(fault)
-        {
-            self.outages = self.outages.saturating_sub(1);
-            if self.outages == 0 {
-                return self.suspects.drain(..).next().map(|(_, why)| why);
-            }
         } else {
             return self.read_books(entry);
         }
@@ -134,14 +130,25 @@ impl<'a> Survival<'a> {
     }
 
     /// Whether a client that loses this process loses it for no good reason.
-    fn on_lost(&self, index: usize) -> Option<String> {
+    fn on_lost(&self, index: usize, now: Time) -> Option<String> {
         let handle = &self.handles.all[index];
         let session = handle.session?;
         let told = handle.is_known();
         if !told || !handle.runs() || self.excused.contains(&(session, handle.process)) {
             return None;
         }
-        let server = self.history.name(self.handles.session(session)?.server);
+        let server = self.handles.session(session)?.server;
+        let lease = if let Role::ExecServer { lease, .. } = self.history.header.hosts[server].role {
+            lease
+        } else {
+            Duration::MAX
+        };
+        if self.outages.has_gap(handle.client, session, handle.process)
+            || self.outages.excuse(handle.client, lease, now)
+        {
+            return None;
+        }
+        let server = self.history.name(server);
         let (client, process) = (self.history.name(handle.client), handle.process);
         let until = self
             .leases
@@ -159,7 +166,7 @@ impl<'a> Survival<'a> {
         let session = self.handles.all[index].session?;
         let comes_back = policy(self.history, self.handles.all[index].client)
             .is_some_and(|policy| policy.session == SessionMode::Resume);
-        if self.outages == 0 || (self.leases.until(session).is_none() && !comes_back) {
+        if !self.outages.is_out() || (self.leases.until(session).is_none() && !comes_back) {
             return Some(why);
         }
         self.suspects.push((session, why));
@@ -205,14 +212,6 @@ impl<'a> Survival<'a> {
             None
         }
     }
-}
-
-/// Whether a fault, while it lasts, keeps a client from coming back.
-const fn keeps_away(fault: &Fault) -> bool {
-    matches!(
-        fault,
-        Fault::Partition { .. } | Fault::LinkDown { .. } | Fault::Refuse { .. } | Fault::ConnectHang { .. }
-    )
 }
 
 fn killed(session: SessionNumber, process: &ProcessId, until: Time) -> String {

@@ -1,7 +1,7 @@
 //! The host of a mock exec server: the mock, the gate in front of it, and its books.
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use unplug_mocks::exec::{self, Config, ExecServer, News, Origin};
@@ -19,6 +19,8 @@ pub(crate) struct ExecHost {
     server: ExecServer,
     gate: Option<Gate>,
     clients: Vec<Name>,
+    /// Connections whose upgrade was answered. What comes there later in its place is no HTTP any more.
+    upgraded: BTreeSet<ConnId>,
     wall: super::issuer::Wall,
     effects: VecDeque<Effect>,
 }
@@ -29,6 +31,7 @@ impl ExecHost {
             gate: gated.then(|| Gate::new(config.bug)),
             server: ExecServer::new(config),
             clients,
+            upgraded: BTreeSet::new(),
             wall: super::issuer::Wall::default(),
             effects: VecDeque::new(),
         }
@@ -36,6 +39,7 @@ impl ExecHost {
 
     pub(crate) fn handle(&mut self, input: Input, now: Time, names: &mut Names) {
         let input = match input {
+            Input::Upgrade { conn, .. } if !self.upgraded.insert(conn) => return,
             Input::Upgrade { conn, from, url } => match self.admit(conn, from, url.as_deref(), now) {
                 true => exec::Input::Accepted { conn },
                 false => return,
@@ -46,6 +50,7 @@ impl ExecHost {
                 Payload::Ping | Payload::Pong | Payload::Connect(_) | Payload::ConnectReply { .. } => return,
             },
             Input::Closed(conn, why) => {
+                self.upgraded.remove(&conn);
                 self.effects
                     .push_back(Effect::Record(Event::Closed { conn, why }));
                 exec::Input::Closed { conn }

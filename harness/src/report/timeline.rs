@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use unplug_reconnect::id::{CallId, ConnId, Purpose, UrlId};
+use unplug_reconnect::id::{CallId, ConnId, ProcessId, Purpose, SessionNumber, UrlId};
 use unplug_reconnect::time::Time;
 use unplug_reconnect::wire::exec::{Chunk, method};
 
@@ -65,6 +65,9 @@ pub fn timeline(history: &History) -> String {
         asked: None,
         told: None,
         about: BTreeMap::new(),
+        sessions: BTreeMap::new(),
+        usable: BTreeMap::new(),
+        books: BTreeMap::new(),
     };
     for entry in &history.entries {
         teller.tell(entry.t, entry.who, &entry.event);
@@ -85,6 +88,11 @@ struct Teller<'a> {
     told: Option<(CallId, String)>,
     /// By host and call: what it is about.
     about: BTreeMap<(usize, CallId), String>,
+    /// By client: the session it is attached to, and the connection on which it is usable.
+    sessions: BTreeMap<usize, SessionNumber>,
+    usable: BTreeMap<usize, ConnId>,
+    /// The last number in the sequence of each process.
+    books: BTreeMap<(SessionNumber, ProcessId), u64>,
 }
 
 struct Attempt {
@@ -96,7 +104,47 @@ struct Attempt {
 }
 
 impl Teller<'_> {
+    /// Keeps what tells a catch-up that has something to find from one that is like a ping.
+    fn note(&mut self, who: usize, event: &Event) {
+        if let Event::Attached { session, .. } = event {
+            self.sessions.insert(who, *session);
+        } else if let Event::Ready { conn } = event {
+            self.usable.insert(who, *conn);
+        } else if let Event::Printed {
+            session,
+            process,
+            seq,
+            ..
+        }
+        | Event::Exited {
+            session,
+            process,
+            seq,
+            ..
+        }
+        | Event::ProcessClosed {
+            session,
+            process,
+            seq,
+        } = event
+        {
+            self.books.insert((*session, process.clone()), *seq);
+        }
+    }
+
+    /// Whether this catch-up on a usable connection finds nothing: it is in the history and not here.
+    fn is_idle_look(&self, who: usize, conn: ConnId, frame: &Frame) -> bool {
+        let last = self
+            .sessions
+            .get(&who)
+            .zip(frame.process.clone())
+            .and_then(|(session, process)| self.books.get(&(*session, process)));
+        self.usable.get(&who) == Some(&conn)
+            && last.copied().unwrap_or_default() <= frame.seq.unwrap_or_default()
+    }
+
     fn tell(&mut self, t: Time, who: usize, event: &Event) {
+        self.note(who, event);
         match event {
             Event::Fault { fault, conn } => {
                 self.growing.clear();
@@ -371,6 +419,7 @@ impl Teller<'_> {
                 format!("write{write}")
             }
             (_, Some(_)) => verb(&frame.method).to_owned(),
+            (method::READ, None) if self.is_idle_look(who, conn, frame) => return,
             (method::READ, None) => format!("catch-up after #{}", frame.seq.unwrap_or_default()),
             (method::TERMINATE, None) => "clean-up terminate".to_owned(),
             (_, None) => return,

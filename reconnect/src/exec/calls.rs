@@ -41,6 +41,8 @@ pub(super) enum What {
     Initialize,
     /// To catch up with this process.
     Fill(ProcessId),
+    /// To catch up with this process although the connection is fine.
+    CatchUp(ProcessId),
     /// To end a process whose start may have happened.
     Cleanup(ProcessId),
     /// For a caller.
@@ -142,7 +144,7 @@ impl Exec {
         let due = self.due(Duration::ZERO, now);
         let owed = self.in_flight.values().filter_map(|sent| match &sent.what {
             What::Cleanup(process) => Some(process),
-            What::Initialize | What::Fill(_) | What::Call(..) | What::Write(..) => None,
+            What::Initialize | What::Fill(_) | What::CatchUp(_) | What::Call(..) | What::Write(..) => None,
         });
         let owed: Vec<_> = owed.cloned().collect();
         let cleanups: Vec<_> = self
@@ -186,7 +188,7 @@ impl Exec {
     /// When the answer to a request that asks the server to wait this long is overdue. Servers answer one request at a
     /// time (exec-server sheet, 3), so what is asked behind a long poll waits for its end too, and what is asked behind
     /// something without a deadline has none.
-    fn due(&self, wait: Duration, now: Time) -> Option<Time> {
+    pub(super) fn due(&self, wait: Duration, now: Time) -> Option<Time> {
         let timeout = self.policy.answer_timeout?;
         if self.in_flight.values().any(|sent| sent.due.is_none()) {
             return None;
@@ -319,7 +321,7 @@ impl Exec {
     pub(super) fn send(&mut self, conn: ConnId, request: Request, what: What, due: Option<Time>) -> i64 {
         let call = match &what {
             What::Call(call, _) | What::Write(call, ..) => Some(*call),
-            What::Initialize | What::Fill(_) | What::Cleanup(_) => None,
+            What::Initialize | What::Fill(_) | What::CatchUp(_) | What::Cleanup(_) => None,
         };
         let id = self.next_request;
         self.next_request += 1;
@@ -355,6 +357,10 @@ impl Exec {
         match sent.what {
             What::Initialize => self.on_initialized(conn, result, now),
             What::Fill(process) => self.on_filled(conn, &process, result, now),
+            What::CatchUp(process) => {
+                self.on_caught_up(&process, result, now);
+                self.flush(now);
+            }
             What::Cleanup(process) => {
                 self.cleanups.remove(&process);
                 self.flush(now);
@@ -364,7 +370,7 @@ impl Exec {
                 self.flush(now);
             }
             What::Call(call, op) => {
-                self.on_called(call, op, sent.again, result, by);
+                self.on_called(call, op, sent.again, result, by, now);
                 self.flush(now);
             }
         }
@@ -419,13 +425,14 @@ impl Exec {
         self.settle(call, truth, Some(why), by);
     }
 
-    fn on_called(
+    pub(super) fn on_called(
         &mut self,
         call: CallId,
         op: Op,
         again: bool,
         result: Result<Reply, RpcError>,
         by: Option<(ConnId, RequestId)>,
+        now: Time,
     ) {
         let (truth, why) = match result.map(|reply| reply.of(op.method())) {
             Ok(Ok(reply)) => {
@@ -451,7 +458,7 @@ impl Exec {
             match truth {
                 Truth::Applied => {
                     self.settle(call, truth, why, by);
-                    self.on_started(&process);
+                    self.on_started(&process, now);
                     return;
                 }
                 Truth::Ambiguous => {
@@ -468,12 +475,15 @@ impl Exec {
         }
     }
 
-    fn on_started(&mut self, process: &ProcessId) {
+    fn on_started(&mut self, process: &ProcessId, now: Time) {
         let Some(handle) = self.handles.get_mut(process) else {
             return;
         };
         match &handle.life {
-            Life::Pending => handle.life = Life::Live,
+            Life::Pending => {
+                handle.life = Life::Live;
+                handle.hear(self.policy.catch_up, now);
+            }
             // Its early output was too much. Nobody was told, as nobody knew that it runs.
             Life::Lost(why) => {
                 let (process, why) = (process.clone(), why.clone());

@@ -3,18 +3,18 @@
 
 use std::time::Duration;
 
-use super::calls::What;
+use super::calls::{InFlight, Waiting, What};
 use super::handle::Handle;
 use super::state::{Effort, Phase, State};
-use super::{DISCONNECTED, Exec, Link, News, Output};
+use super::{DISCONNECTED, Exec, Link, News, Op, Output};
 use crate::id::{ConnId, ProcessId};
-use crate::policy::{Retry, Reuse, SessionMode, StillAttached};
+use crate::policy::{Recovery, Retry, Reuse, SessionMode, StillAttached, Ungreeted};
 use crate::time::Time;
 use crate::transport::DialError;
 use crate::wire::exec::{
     InitializeParams, InitializeResult, Message, Notification, ReadParams, Reply, Request, method,
 };
-use crate::wire::rpc::{RequestId, RpcError, STILL_ATTACHED, TRANSPORT_CLOSED};
+use crate::wire::rpc::{INVALID_REQUEST, RequestId, RpcError, STILL_ATTACHED, TRANSPORT_CLOSED};
 use crate::words::shortened;
 
 /// The name that the exec-server sees; the default of real clients (exec-server sheet, 7.2).
@@ -145,7 +145,9 @@ impl Exec {
         }
         if self.policy.session == SessionMode::Resume {
             self.session = Some(session.clone());
+            self.described = result.environment_info.is_some();
         }
+        self.renew_window(now);
         let message = Message::Notification(Notification::Initialized);
         self.outputs.push_back(Output::Send {
             conn,
@@ -182,9 +184,20 @@ impl Exec {
         };
         effort.refusals = 0;
         if recovery.still_attached == StillAttached::ExtendWindow {
-            effort.deadline = now + recovery.retry.window;
+            effort.deadline = now + self.retry().window;
         }
         self.retry_later(effort, error.message.clone(), now);
+    }
+
+    /// The session was resumed: its lease will begin anew, and so does the window, if the policy goes by the lease.
+    fn renew_window(&mut self, now: Time) {
+        let extends = |recovery: Recovery| recovery.still_attached == StillAttached::ExtendWindow;
+        let deadline = now + self.retry().window;
+        if let State::Attaching { effort, .. } = &mut self.state
+            && self.policy.recovery.is_some_and(extends)
+        {
+            effort.deadline = deadline;
+        }
     }
 
     /// Ends an attempt, and with it all of them.
@@ -207,6 +220,9 @@ impl Exec {
                 pinged: None,
             });
             self.news(News::Ready { conn });
+            for handle in self.handles.values_mut().filter(|handle| handle.is_recoverable()) {
+                handle.hear(self.policy.catch_up, now);
+            }
             self.flush(now);
             return;
         };
@@ -243,25 +259,9 @@ impl Exec {
             return;
         };
         let left = std::mem::take(left);
-        let handle = self
-            .handles
-            .get_mut(process)
-            .filter(|handle| handle.is_recoverable());
-        let Some(handle) = handle else {
-            // It ended or failed in the meantime.
-            self.fill(conn, left, now);
-            return;
-        };
-        let recovered = match result.map(|reply| reply.of(method::READ)) {
-            Ok(Ok(Reply::Read(read))) => handle.cursor.recover(read),
-            Ok(Ok(_)) => Err("exec-server protocol error: the result of another method".to_owned()),
-            Ok(Err(error)) => Err(format!("exec-server protocol error: {error}")),
-            Err(error) => Err(error.message),
-        };
-        self.publish(process);
-        if let Err(why) = recovered {
-            self.cleanups.insert(process.clone());
-            self.lose(process, format!("failed to recover process {process}: {why}"));
+        // It may have ended or failed in the meantime.
+        if self.handles.get(process).is_some_and(Handle::is_recoverable) {
+            self.merge(process, result, now);
         }
         self.fill(conn, left, now);
     }
@@ -280,6 +280,38 @@ impl Exec {
     pub(super) fn is_goodbye(&self, id: &RequestId, error: &RpcError) -> bool {
         let asked = matches!(id, RequestId::Number(number) if self.in_flight.contains_key(number));
         asked && error.code == TRANSPORT_CLOSED && error.message == "JSON-RPC transport closed"
+    }
+
+    /// Whether this refusal of something that was asked means that the greeting was lost on its way.
+    pub(super) fn is_ungreeted(&self, id: &RequestId, error: &RpcError) -> bool {
+        let asked = matches!(id, RequestId::Number(number) if self.in_flight.contains_key(number));
+        let said = |text| error.message.starts_with(text);
+        let ungreeted =
+            said("client must send initialized before") || said("client must call initialize before");
+        self.policy.ungreeted == Ungreeted::Redial && asked && error.code == INVALID_REQUEST && ungreeted
+    }
+
+    /// The greeting was lost: the server acts on nothing here. What may be sent again waits for the next connection.
+    pub(super) fn on_ungreeted(&mut self, conn: ConnId, id: RequestId, error: RpcError, now: Time) {
+        let RequestId::Number(number) = id else { return };
+        let Some(InFlight { what, again, .. }) = self.in_flight.remove(&number) else {
+            return;
+        };
+        match what {
+            What::Call(call, op @ Op::Read { .. }) => {
+                let sent = again;
+                self.waiting.push_back(Waiting { call, op, sent });
+            }
+            What::Call(call, op) => self.on_called(call, op, again, Err(error), Some((conn, id)), now),
+            What::Write(call, process) => {
+                let handle = self.handles.get_mut(&process);
+                handle
+                    .into_iter()
+                    .for_each(|handle| handle.outbox.take_back(call));
+            }
+            What::Initialize | What::Fill(_) | What::CatchUp(_) | What::Cleanup(_) => {}
+        }
+        self.on_unreadable("exec-server was not greeted", now);
     }
 
     /// The server says that the connection is over, and counts as gone.
@@ -468,7 +500,13 @@ impl Exec {
 
     fn retry(&self) -> Retry {
         match self.policy.recovery {
-            Some(recovery) if self.is_resuming() => recovery.retry,
+            Some(recovery) if self.is_resuming() => {
+                let described = recovery.described_window.filter(|_| self.described);
+                Retry {
+                    window: described.unwrap_or(recovery.retry.window),
+                    ..recovery.retry
+                }
+            }
             Some(_) | None => self.policy.startup,
         }
     }

@@ -48,6 +48,17 @@ impl Cursor {
         self.closed
     }
 
+    /// Whether an event waits for an earlier one.
+    pub(super) fn has_hole(&self) -> bool {
+        !self.early.is_empty()
+    }
+
+    /// Throws away what waits for an earlier event.
+    pub(super) fn forget_early(&mut self) {
+        self.early.clear();
+        self.early_bytes = 0;
+    }
+
     /// Takes in an event. One that was handed out before is dropped, which also removes what came over two
     /// connections.
     ///
@@ -147,8 +158,7 @@ impl Cursor {
             self.closed |= matches!(event, Event::Closed);
             self.ready.push_back((self.published, event));
             if self.closed {
-                self.early.clear();
-                self.early_bytes = 0;
+                self.forget_early();
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use super::cursor::{Cursor, Event};
 use super::outbox::Outbox;
+use super::watch::Watch;
 use super::{Exec, News};
 use crate::id::ProcessId;
 use crate::transport::Truth;
@@ -25,6 +26,7 @@ pub(super) struct Handle {
     pub(super) life: Life,
     pub(super) outbox: Outbox,
     pub(super) cursor: Cursor,
+    pub(super) watch: Watch,
 }
 
 impl Handle {
@@ -33,6 +35,7 @@ impl Handle {
             life: Life::Unsent,
             outbox: Outbox::default(),
             cursor: Cursor::default(),
+            watch: Watch::default(),
         }
     }
 

@@ -3,6 +3,7 @@
 
 use super::calls::{Waiting, What};
 use super::handle::Life;
+use super::watch::Watch;
 use super::{Exec, Op};
 use crate::id::{CallId, ProcessId};
 use crate::policy::ReplayClass;
@@ -20,8 +21,8 @@ impl Exec {
                     self.waiting.push_back(Waiting { call, op, sent: true });
                 }
                 What::Call(call, op) => self.fail_sent(call, &op, why, true),
-                // Writes wait in their outbox, clean-ups in their set; the others belong to an attempt.
-                What::Write(..) | What::Cleanup(_) | What::Initialize | What::Fill(_) => {}
+                // Writes wait in their outbox, clean-ups in their set; the others belong to a connection.
+                What::Write(..) | What::Cleanup(_) | What::Initialize | What::Fill(_) | What::CatchUp(_) => {}
             }
         }
         let replay = self.policy.replay.write != ReplayClass::Never;
@@ -31,6 +32,7 @@ impl Exec {
                 continue;
             };
             handle.outbox.rewind();
+            handle.watch = Watch::default();
             let given_up: Vec<_> = if replay {
                 Vec::new()
             } else {
@@ -56,7 +58,11 @@ impl Exec {
     pub(super) fn retire(&mut self, process: &ProcessId) {
         let why = format!("process {process} is started again");
         self.lose(process, why.clone());
-        let is_about = |what: &What| matches!(what, What::Call(_, op) if op.process() == Some(process));
+        let is_about = |what: &What| match what {
+            What::Call(_, op) => op.process() == Some(process),
+            What::CatchUp(other) => other == process,
+            What::Initialize | What::Fill(_) | What::Cleanup(_) | What::Write(..) => false,
+        };
         let open = self.in_flight.extract_if(.., |_, sent| is_about(&sent.what));
         for (_, sent) in open.collect::<Vec<_>>() {
             if let What::Call(call, op) = sent.what {

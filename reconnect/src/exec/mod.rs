@@ -18,6 +18,7 @@ mod handle;
 mod loss;
 mod outbox;
 mod state;
+mod watch;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -402,6 +403,8 @@ pub struct Exec {
     state: State,
     /// The session to resume. Outlives connections, not [`Phase::Failed`].
     session: Option<SessionId>,
+    /// The server of that session describes its environment.
+    described: bool,
     next_request: i64,
     in_flight: BTreeMap<i64, calls::InFlight>,
     waiting: VecDeque<Waiting>,
@@ -427,6 +430,7 @@ impl Exec {
             ids,
             state: State::Idle,
             session: None,
+            described: false,
             next_request: 1,
             in_flight: BTreeMap::new(),
             waiting: VecDeque::new(),
@@ -478,7 +482,8 @@ impl Exec {
     /// When to wake this machine if nothing happens before.
     pub fn deadline(&self) -> Option<Time> {
         let unanswered = self.in_flight.values().filter_map(|sent| sent.due).min();
-        [self.state.deadline(self.policy.heartbeat.as_ref()), unanswered]
+        let state = self.state.deadline(self.policy.heartbeat.as_ref());
+        [state, unanswered, self.catch_up_at()]
             .into_iter()
             .flatten()
             .min()
@@ -493,6 +498,9 @@ impl Exec {
         match message {
             Message::Response { id, reply } => self.on_answer(conn, &id, Ok(reply), now),
             Message::Error { id, error } if self.is_goodbye(&id, &error) => self.on_goodbye(now),
+            Message::Error { id, error } if self.is_ungreeted(&id, &error) => {
+                self.on_ungreeted(conn, id, error, now)
+            }
             Message::Error { id, mut error } => {
                 error.message = shortened(error.message);
                 self.on_answer(conn, &id, Err(error), now);
@@ -501,13 +509,13 @@ impl Exec {
                 self.on_unreadable("malformed notification", now)
             }
             Message::Notification(Notification::Body(delta)) => self.on_body(delta, now),
-            Message::Notification(note) => self.on_notification(note),
+            Message::Notification(note) => self.on_notification(note, now),
             // Nothing that a server asks of this client is known yet; real clients leave such a request unanswered.
             Message::Request { .. } => {}
         }
     }
 
-    fn on_notification(&mut self, note: Notification) {
+    fn on_notification(&mut self, note: Notification, now: Time) {
         let (process, seq, event) = match note {
             Notification::Output(params) => {
                 let output = params.output;
@@ -525,19 +533,7 @@ impl Exec {
             Notification::Closed(params) => (params.process_id, params.seq, cursor::Event::Closed),
             Notification::Initialized | Notification::Body(_) | Notification::Other { .. } => return,
         };
-        // Before the answer to a start the handle listens already, so that no early output is lost.
-        let Some(handle) = self
-            .handles
-            .get_mut(&process)
-            .filter(|handle| handle.is_listening())
-        else {
-            return;
-        };
-        if let Err(why) = handle.cursor.offer(seq, event, &self.policy.limits) {
-            self.lose(&process, why);
-            return;
-        }
-        self.publish(&process);
+        self.on_event(&process, seq, event, now);
     }
 
     fn on_wake(&mut self, now: Time) {
@@ -548,6 +544,7 @@ impl Exec {
             self.abandon("an answer is overdue", now);
         } else {
             self.on_deadline(now);
+            self.catch_up(now);
         }
     }
 

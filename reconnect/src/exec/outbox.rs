@@ -59,6 +59,12 @@ impl Outbox {
         self.writes.remove(at)
     }
 
+    /// A write was certainly not looked at: it counts as not sent.
+    pub(super) fn take_back(&mut self, call: CallId) {
+        let sent = self.writes.iter_mut().find(|write| write.call == call);
+        sent.into_iter().for_each(|write| write.sends -= 1);
+    }
+
     /// The connection is gone: what was in flight is to be sent again, with the same id and before anything newer.
     pub(super) fn rewind(&mut self) {
         for write in &mut self.writes {

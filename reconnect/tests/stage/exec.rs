@@ -192,6 +192,7 @@ struct Knobs {
     answer_timeout: Option<Duration>,
     attempts_max: Option<u32>,
     no_replay: bool,
+    no_catch_up: bool,
 }
 
 impl Knobs {
@@ -206,6 +207,7 @@ impl Knobs {
             answer_timeout: span(case, "answer-timeout")?,
             attempts_max: value(case, "attempts-max")?,
             no_replay: flag(case, "no-replay")?,
+            no_catch_up: flag(case, "no-catch-up")?,
         })
     }
 
@@ -223,6 +225,9 @@ impl Knobs {
         }
         if self.no_replay {
             policy.replay = Replay::default();
+        }
+        if self.no_catch_up {
+            policy.catch_up = None;
         }
     }
 }

@@ -343,7 +343,9 @@ impl<C: Carrier> Net<C> {
 
     fn restart(&mut self, host: &str) {
         let index = self.index(host);
-        self.stations[index].host = Host::new(&self.plan, index, self.seed.of("restart"));
+        // Nothing that it drew before may come again, session ids above all.
+        let seed = self.seed.of(&format!("restart at {}", self.now));
+        self.stations[index].host = Host::new(&self.plan, index, seed);
         self.stations[index].alive = true;
         self.carrier.restart(index);
     }

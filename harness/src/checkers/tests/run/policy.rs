@@ -3,7 +3,7 @@
 use unplug_reconnect::backoff::{Backoff, Jitter};
 use unplug_reconnect::policy::{
     CredentialPolicy, CwdForm, Limits, Policy, Recovery, Replay, ReplayClass, Retry, Reuse, SessionMode,
-    StillAttached,
+    StillAttached, Ungreeted,
 };
 
 use super::ms;
@@ -41,6 +41,7 @@ pub(super) fn policy() -> Policy {
                 backoff: fixed(100),
             },
             still_attached: StillAttached::Retry,
+            described_window: None,
         }),
         replay: Replay {
             read: ReplayClass::SameCursor,
@@ -48,6 +49,8 @@ pub(super) fn policy() -> Policy {
             ..Replay::default()
         },
         heartbeat: None,
+        catch_up: None,
+        ungreeted: Ungreeted::Refusal,
         credential: CredentialPolicy {
             reuse: Reuse::Never,
             refresh: None,

@@ -124,6 +124,7 @@ fn the_states_and_their_edges() {
         up -> fetching;
         up -> dialing;
         up -> idle;
+        up -> failed;
         waiting -> fetching;
         waiting -> dialing;
         waiting -> idle;

@@ -150,10 +150,11 @@ impl<'a> Survival<'a> {
         }
         let server = self.history.name(server);
         let (client, process) = (self.history.name(handle.client), handle.process);
-        let until = self
-            .leases
-            .until(session)
-            .map(|until| format!(", with a lease until {until}"));
+        let until = self.leases.until(session);
+        if until.is_some_and(|until| until <= now) {
+            return None; // The server has yet to act on the end of the lease, in this very moment.
+        }
+        let until = until.map(|until| format!(", with a lease until {until}"));
         let until = until.unwrap_or_default();
         Some(format!(
             "{client} lost {process} although {server} still ran it in {session}{until}"

@@ -21,12 +21,14 @@ use super::{Effect, Input, Payload, REGISTRY_CONNECT, bare_frame, describe};
 use crate::client_bug::ClientBug;
 use crate::history::{Asked, BODY_BYTES, Call, Event, Kind, Name};
 use crate::plan::Task;
+use crate::scenario::Transport;
 use crate::stage::Names;
 
 /// Whom a client dials: host and name.
 pub(crate) struct Peers {
     pub(crate) to: (usize, Name),
     pub(crate) issuer: Option<(usize, Name)>,
+    pub(crate) transport: Transport,
 }
 
 /// A client and its callers.
@@ -74,10 +76,10 @@ impl ClientHost {
             .issuer
             .as_ref()
             .map(|_| UrlSaboteur::new(bug, policy.credential, ConnIds::new(index, Purpose::Fetch)));
-        let link = if credential.is_some() {
-            Link::Signed
-        } else {
-            Link::Fixed
+        let link = match peers.transport {
+            Transport::Stdio => Link::Stdio,
+            Transport::Websocket if credential.is_some() => Link::Signed,
+            Transport::Websocket => Link::Fixed,
         };
         let body_bytes_bound = policy.limits.body_bytes_max.map(|max| max as u64);
         Self {

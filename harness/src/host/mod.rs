@@ -25,6 +25,7 @@ use unplug_reconnect::wire::registry::ConnectRequest;
 
 use crate::history::{Event, Frame, Kind, Label};
 use crate::plan::{HostKind, Plan, Task};
+use crate::scenario::Transport;
 use crate::stage::Names;
 
 /// The method name of a WebSocket upgrade.
@@ -153,6 +154,7 @@ impl Host {
                 policy,
                 to,
                 issuer,
+                transport,
                 bug,
                 ..
             } => {
@@ -160,6 +162,7 @@ impl Host {
                 let peers = client::Peers {
                     to: (*to, names(*to)),
                     issuer: issuer.map(|host| (host, names(host))),
+                    transport: *transport,
                 };
                 Self::Client(Box::new(client::ClientHost::new(
                     *index, policy, *bug, peers, seed,
@@ -170,11 +173,13 @@ impl Host {
                 bug,
                 issuer,
                 delays,
+                transport,
             } => {
                 let clients = plan.hosts.iter().map(|host| Arc::clone(&host.name)).collect();
                 let config = Config {
                     bug: *bug,
                     delays: *delays,
+                    is_child: *transport == Transport::Stdio,
                     ..Config::new(preset.clone(), seed)
                 };
                 Self::Exec(Box::new(exec::ExecHost::new(config, issuer.is_some(), clients)))

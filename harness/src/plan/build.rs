@@ -83,6 +83,7 @@ fn client_plan(scenario: &Scenario, client: &Client, nth: u32, index: &BTreeMap<
                 .map(|bug| bug.parse().expect("a planted bug exists")),
             to: index[client.to.as_str()],
             issuer: server.issuer.as_deref().map(|issuer| index[issuer]),
+            transport: server.transport,
         },
     }
 }
@@ -101,6 +102,7 @@ fn server_plan(server: &Server, index: &BTreeMap<&str, usize>) -> HostPlan {
                 start: server.start_delay.unwrap_or_default(),
                 shuffle: server.shuffle.unwrap_or_default(),
             },
+            transport: server.transport,
         },
         Mock::Issuer => HostKind::Issuer {
             lifetime: server.url_lifetime(),

@@ -15,6 +15,7 @@ use unplug_reconnect::wire::exec::{Chunk, FsRequest};
 use crate::client_bug::ClientBug;
 use crate::fault::{Dir, Fault};
 use crate::history::{Header, Host, Name, Role, SCHEMA};
+use crate::scenario::Transport;
 
 /// What is run.
 #[derive(Clone, Debug)]
@@ -78,6 +79,8 @@ pub enum HostKind {
         to: usize,
         /// Who signs its URLs.
         issuer: Option<usize>,
+        /// How it reaches its server.
+        transport: Transport,
     },
     /// An exec server.
     Exec {
@@ -89,6 +92,8 @@ pub enum HostKind {
         issuer: Option<usize>,
         /// What takes its time in it.
         delays: Delays,
+        /// How its clients reach it.
+        transport: Transport,
     },
     /// A credential issuer.
     Issuer {

@@ -13,7 +13,7 @@ use toml::de::DeTable;
 
 use super::problem::Problem;
 use super::shape::with_article;
-use super::{Case, Expect, Mock, Scenario, Server};
+use super::{Case, Expect, Mock, Scenario, Server, Transport};
 
 /// What a scenario may name that is defined elsewhere.
 #[derive(Clone, Copy, Debug, Default)]
@@ -129,6 +129,7 @@ impl Check<'_> {
             let Server {
                 version,
                 issuer,
+                transport,
                 initialize_delay,
                 start_delay,
                 shuffle,
@@ -136,14 +137,26 @@ impl Check<'_> {
                 ..
             } = server;
             let misplaced: &[(&str, bool, &str)] = match server.mock {
-                Mock::Exec => &[(
-                    "url_lifetime",
-                    url_lifetime.is_some(),
-                    "an exec server signs no URLs",
-                )],
+                Mock::Exec => &[
+                    (
+                        "url_lifetime",
+                        url_lifetime.is_some(),
+                        "an exec server signs no URLs",
+                    ),
+                    (
+                        "issuer",
+                        issuer.is_some() && *transport == Transport::Stdio,
+                        "a child is reached without a URL",
+                    ),
+                ],
                 Mock::Issuer => &[
                     ("version", version.is_some(), "an issuer has no exec version"),
                     ("issuer", issuer.is_some(), "an issuer needs no issuer"),
+                    (
+                        "transport",
+                        *transport == Transport::Stdio,
+                        "an issuer is reached over the network",
+                    ),
                     (
                         "initialize_delay",
                         initialize_delay.is_some(),

@@ -148,6 +148,9 @@ pub struct Server {
     /// Of an exec server: the issuer whose signed URLs it demands. Its clients fetch one for every dial.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issuer: Option<String>,
+    /// Of an exec server: how its client reaches it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub transport: Transport,
     /// Of an exec server: how long it takes between taking a session over and answering `initialize`. Notifications
     /// of a resumed session come before the answer then.
     #[serde(default, with = "MaybeLength", skip_serializing_if = "Option::is_none")]
@@ -173,6 +176,7 @@ impl Server {
             version: None,
             bug: None,
             issuer: None,
+            transport: Transport::default(),
             initialize_delay: None,
             start_delay: None,
             shuffle: None,
@@ -189,6 +193,18 @@ impl Server {
     pub fn url_lifetime(&self) -> Duration {
         self.url_lifetime.unwrap_or(DEFAULT_URL_LIFETIME)
     }
+}
+
+/// How a client reaches its exec server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Transport {
+    /// Over the network.
+    #[default]
+    Websocket,
+    /// As its child, over pipes: the client starts it once, and each ends with the other. The pipes are simulated as a
+    /// connection like any other, so a fault of the link is a fault of the pipes.
+    Stdio,
 }
 
 /// A mock server.

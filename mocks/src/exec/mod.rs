@@ -61,6 +61,9 @@ pub struct Config {
     pub programs: Vec<Script>,
     /// What takes its time; nothing unless told.
     pub delays: Delays,
+    /// Whether it is the child of its client, behind pipes. Then its sessions have no lease: they end with their
+    /// connection, and their processes with them (sheet 12, 39).
+    pub is_child: bool,
 }
 
 impl Config {
@@ -72,6 +75,7 @@ impl Config {
             seed,
             programs: Vec::new(),
             delays: Delays::default(),
+            is_child: false,
         }
     }
 }
@@ -202,9 +206,13 @@ impl ExecServer {
     /// A server that nobody has connected to yet.
     pub fn new(config: Config) -> Self {
         let environment_info = config.preset.environment_info.then(environment_info);
+        let mut preset = config.preset;
+        if config.is_child {
+            preset.detached_ttl = Duration::ZERO;
+        }
         Self {
             shared: Shared {
-                preset: config.preset,
+                preset,
                 bug: config.bug,
                 conns: BTreeMap::new(),
                 timers: Timers::default(),

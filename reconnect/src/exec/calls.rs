@@ -66,6 +66,11 @@ impl Exec {
             return;
         }
         self.open_calls += 1;
+        if let Some(why) = self.ended.clone() {
+            // The identical error for all, as real clients have it.
+            self.settle(call, Truth::NotApplied, Some(why), None);
+            return;
+        }
         if let Err(why) = self.take(call, op) {
             self.settle(call, Truth::NotApplied, Some(why), None);
             return;

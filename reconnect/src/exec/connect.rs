@@ -40,7 +40,7 @@ impl Exec {
     fn attempt(&mut self, mut effort: Effort, now: Time) {
         effort.attempts += 1;
         match self.link {
-            Link::Fixed => self.dial(effort, now),
+            Link::Fixed | Link::Stdio => self.dial(effort, now),
             Link::Signed => {
                 let until = self.is_resuming().then_some(effort.deadline);
                 self.go(State::Fetching { until, effort });
@@ -403,6 +403,11 @@ impl Exec {
 
     fn lose_connection(&mut self, why: &str, now: Time) {
         self.fail_bodies(why);
+        if self.link == Link::Stdio {
+            self.fail_in_flight(why);
+            self.end(DISCONNECTED.to_owned(), State::Failed);
+            return;
+        }
         match self.policy.session {
             SessionMode::Fresh => {
                 self.fail_in_flight(why);
@@ -441,10 +446,11 @@ impl Exec {
     }
 
     fn wait(&mut self, effort: Effort, delay: Duration, now: Time) {
-        let spent = self
-            .retry()
-            .attempts_max
-            .is_some_and(|max| max <= effort.attempts);
+        let attempts_max = match self.link {
+            Link::Stdio => Some(1),
+            Link::Fixed | Link::Signed => self.retry().attempts_max,
+        };
+        let spent = attempts_max.is_some_and(|max| max <= effort.attempts);
         // A session that is resumed is waited for to the end of its window; a first connection is not.
         let last = if self.is_resuming() { now } else { now + delay };
         if spent || effort.deadline <= last {
@@ -480,11 +486,19 @@ impl Exec {
         } else {
             cause.to_owned()
         };
-        let next = if self.is_resuming() {
+        let next = if self.is_resuming() || self.link == Link::Stdio {
             State::Failed
         } else {
             State::Idle
         };
+        self.end(why, next);
+    }
+
+    /// The session is over, and everything that belongs to it.
+    fn end(&mut self, why: String, next: State) {
+        if self.link == Link::Stdio {
+            self.ended = Some(why.clone());
+        }
         self.in_flight.clear();
         self.lose_all(&why);
         self.fail_waiting(&why);

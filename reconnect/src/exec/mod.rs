@@ -386,6 +386,9 @@ pub enum Link {
     Fixed,
     /// With a signed URL for each dial, asked for by [`Output::Fetch`].
     Signed,
+    /// By starting a child and speaking over its pipes, once: a client whose child is gone is gone with it
+    /// (exec-server sheet, 7.1 and 7.2).
+    Stdio,
 }
 
 /// The words of real clients for a connection that ended (exec-server sheet, 7.1).
@@ -417,6 +420,8 @@ pub struct Exec {
     open_calls: usize,
     /// A caller was turned away and waits for room.
     turned_away: bool,
+    /// Of [`Link::Stdio`]: why nobody is served any more.
+    ended: Option<String>,
     outputs: VecDeque<Output>,
 }
 
@@ -439,6 +444,7 @@ impl Exec {
             bodies: body::Bodies::default(),
             open_calls: 0,
             turned_away: false,
+            ended: None,
             outputs: VecDeque::new(),
         }
     }

@@ -105,6 +105,7 @@ pub const EDGES: &[(Phase, Phase)] = &[
     (Phase::Up, Phase::Fetching),
     (Phase::Up, Phase::Dialing),
     (Phase::Up, Phase::Idle),
+    (Phase::Up, Phase::Failed),
     (Phase::Waiting, Phase::Fetching),
     (Phase::Waiting, Phase::Dialing),
     (Phase::Waiting, Phase::Idle),

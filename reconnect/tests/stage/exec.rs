@@ -65,10 +65,10 @@ impl Stage {
     }
 
     fn policy(&mut self, case: &mut TestCase) -> Result<()> {
-        let link = if flag(case, "signed")? {
-            Link::Signed
-        } else {
-            Link::Fixed
+        let link = match (flag(case, "signed")?, flag(case, "stdio")?) {
+            (true, _) => Link::Signed,
+            (false, true) => Link::Stdio,
+            (false, false) => Link::Fixed,
         };
         let started = flag(case, "started")?;
         let knobs = Knobs::take(case)?;

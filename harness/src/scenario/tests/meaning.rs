@@ -68,6 +68,20 @@ fn hosts_that_are_not_there() {
         &["an exec server signs no URLs"],
     );
     check(
+        &with(
+            "version = \"0.142\"",
+            "transport = \"stdio\"\nissuer = \"executor\"",
+        ),
+        &[
+            "`executor` is an exec server, not an issuer",
+            "a child is reached without a URL",
+        ],
+    );
+    check(
+        &(issuer.clone() + "transport = \"stdio\""),
+        &["an issuer is reached over the network"],
+    );
+    check(
         &(issuer.clone() + "version = \"0.142\""),
         &["an issuer has no exec version"],
     );

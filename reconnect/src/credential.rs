@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::id::{ConnId, ConnIds};
 use crate::policy::{CredentialPolicy, Reuse};
@@ -16,7 +17,10 @@ use crate::words::shortened;
 #[derive(Clone, Debug)]
 pub enum Input {
     /// A dial needs a URL.
-    Wanted,
+    Wanted {
+        /// How long the request for it may take. None: as long as the policy says.
+        within: Option<Duration>,
+    },
     /// The issuer signed one.
     Issued {
         /// In answer to this request.
@@ -112,7 +116,7 @@ impl Credential {
     pub fn handle(&mut self, input: Input, now: Time) {
         assert!(self.outputs.is_empty(), "drain poll() before the next handle()");
         match input {
-            Input::Wanted => self.on_wanted(now),
+            Input::Wanted { within } => self.on_wanted(within, now),
             Input::Issued { fetch, url } if self.is_fetching(fetch) => self.on_issued(url, now),
             Input::Refused { fetch, status, code } if self.is_fetching(fetch) => {
                 self.on_refused(status, code.as_deref());
@@ -145,13 +149,16 @@ impl Credential {
         matches!(self.state, State::Fetching { fetch, .. } if fetch == conn)
     }
 
-    fn on_wanted(&mut self, now: Time) {
-        match &self.state {
+    fn on_wanted(&mut self, within: Option<Duration>, now: Time) {
+        match &mut self.state {
             State::Empty => {
                 self.wanted = true;
-                self.fetch(now);
+                self.fetch(within.unwrap_or(self.policy.fetch_timeout), now);
             }
-            State::Fetching { .. } => self.wanted = true,
+            State::Fetching { until, .. } => {
+                self.wanted = true;
+                *until = within.map_or(*until, |within| (*until).min(now + within));
+            }
             State::Holding { url, .. } => {
                 let url = Arc::clone(url);
                 self.grant(url, now);
@@ -206,17 +213,17 @@ impl Credential {
             State::Holding {
                 stale_at: Some(stale_at),
                 ..
-            } if *stale_at <= now => self.fetch(now),
+            } if *stale_at <= now => self.fetch(self.policy.fetch_timeout, now),
             // An early wake.
             State::Fetching { .. } | State::Holding { .. } | State::Empty | State::Dead { .. } => {}
         }
     }
 
-    fn fetch(&mut self, now: Time) {
+    fn fetch(&mut self, within: Duration, now: Time) {
         let fetch = self.ids.mint();
         self.state = State::Fetching {
             fetch,
-            until: now + self.policy.fetch_timeout,
+            until: now + within,
         };
         self.outputs.push_back(Output::Fetch { fetch });
     }
@@ -226,7 +233,7 @@ impl Credential {
         if self.policy.reuse == Reuse::Never {
             self.state = State::Empty;
             if self.policy.refresh.is_some() {
-                self.fetch(now);
+                self.fetch(self.policy.fetch_timeout, now);
             }
         }
     }

@@ -268,10 +268,33 @@ pub struct CredentialPolicy {
     /// How long one request to the issuer may take.
     #[serde(with = "length")]
     pub fetch_timeout: Duration,
+    /// How the URL for the first connection of a session is asked for. None: as any other, within
+    /// [`Policy::startup`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_connect: Option<FirstConnect>,
     /// The delay after a refusal of the issuer that is worth another try.
     pub backoff: Backoff,
+    /// Whether the refusals that the backoff goes by add up until the connection is usable. If not, any outcome that
+    /// is no refusal of the issuer begins it anew (exec-server sheet, 8: both are known).
+    #[serde(default)]
+    pub refusals_add_up: bool,
     /// Whether 409 `environment_offline` is worth another try.
     pub offline_is_retryable: bool,
+}
+
+/// How the URL for the first connection of a session is asked for, as one part of one attempt (exec-server sheet, 8). A
+/// fresh URL after a 401 is asked for with all of this anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FirstConnect {
+    /// How often the issuer is asked again.
+    pub retries: u32,
+    /// How long one request may take.
+    #[serde(with = "length")]
+    pub fetch_timeout: Duration,
+    /// How long all requests and the delays between them may take.
+    #[serde(with = "length")]
+    pub phase: Duration,
 }
 
 /// A proactive refresh: the URL at hand is replaced before it dies. Nothing on the wire says how long one lives, so the

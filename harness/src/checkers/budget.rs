@@ -82,7 +82,7 @@ impl Begun<'_> {
         }
         if after.conn.purpose() == Purpose::Fetch {
             low = low.min(credential.backoff.bounds(0).0);
-            high = high.max(credential.backoff.bounds(failed).1);
+            high = high.max(credential.backoff.bounds(failed + self.effort.url_retries).1);
         }
         (low, (bounded && after.what == Ended::Failed).then_some(high))
     }
@@ -111,6 +111,22 @@ pub(super) fn attempts_within_budget(history: &History) -> Verdict {
         };
         tested |= after.is_some();
         let client = history.name(who);
+        if let Some(first) = policy.credential.first_connect.filter(|_| 0 < effort.url_retries) {
+            let asked = effort.url_began.map(|began| t.since(began)).unwrap_or_default();
+            if first.retries < effort.url_retries {
+                let (retries, max) = (effort.url_retries, first.retries);
+                return Verdict::Fail(format!(
+                    "{client} asked for a URL again for the {retries}. time on {conn}, but its policy allows {max}"
+                ));
+            }
+            if first.phase + LATE < asked {
+                let (asked, phase) = (length(asked), length(first.phase));
+                return Verdict::Fail(format!(
+                    "{client} asked for a URL on {conn} after it had asked for {asked}, but its policy asks for {phase}"
+                ));
+            }
+            continue;
+        }
         let attempts_max = if retry.window.is_zero() {
             Some(1)
         } else {

@@ -34,6 +34,10 @@ pub(super) struct Effort {
     pub(super) uneven: bool,
     /// Whether a fresh URL was tried at once after a 401 (exec-server sheet, 8).
     refreshed: bool,
+    /// When the client first asked for the URL of the attempt under way, if its policy bounds that.
+    pub(super) url_began: Option<Time>,
+    /// How often it asked again since.
+    pub(super) url_retries: u32,
 }
 
 /// The end of an attempt, or the loss of a usable connection.
@@ -182,7 +186,17 @@ impl Client<'_> {
         let after = effort.after.take();
         effort.still_attached = false;
         effort.began.get_or_insert(t);
-        if after.is_none_or(|after| after.what != Ended::Stale) {
+        // A first connection may ask for its URL more than once in one attempt.
+        let phased = self.policy.credential.first_connect.is_some() && !effort.resumes;
+        let asked_for_url = |after: After| after.conn.purpose() == Purpose::Fetch;
+        let asks_again = phased && effort.url_began.is_some() && after.is_some_and(asked_for_url);
+        if asks_again {
+            effort.url_retries += 1;
+        } else {
+            effort.url_began = phased.then_some(t);
+            effort.url_retries = 0;
+        }
+        if !asks_again && after.is_none_or(|after| after.what != Ended::Stale) {
             effort.attempts += 1;
         }
         let resumes = self.policy.recovery.filter(|_| effort.resumes);

@@ -371,7 +371,9 @@ impl ClientHost {
 
     fn perform(&mut self, output: exec::Output, names: &mut Names) {
         match output {
-            exec::Output::Fetch => self.inbox.push_back(Word::Credential(credential::Input::Wanted)),
+            exec::Output::Fetch { within } => self
+                .inbox
+                .push_back(Word::Credential(credential::Input::Wanted { within })),
             exec::Output::Dial { conn } => {
                 let (to, name) = (self.peers.to.0, Arc::clone(&self.peers.to.1));
                 let url = self.url.take();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::calls::{InFlight, Waiting, What};
 use super::handle::Handle;
-use super::state::{Effort, Phase, State};
+use super::state::{Effort, Phase, State, UrlPhase};
 use super::{DISCONNECTED, Exec, Link, News, Op, Output};
 use crate::id::{ConnId, ProcessId};
 use crate::policy::{Recovery, Retry, Reuse, SessionMode, StillAttached, Ungreeted};
@@ -30,6 +30,7 @@ impl Exec {
                 deadline,
                 attempts: 0,
                 refusals: 0,
+                url_phase: None,
                 refreshed: false,
                 error: None,
             },
@@ -42,11 +43,26 @@ impl Exec {
         match self.link {
             Link::Fixed | Link::Stdio => self.dial(effort, now),
             Link::Signed => {
-                let until = self.is_resuming().then_some(effort.deadline);
-                self.go(State::Fetching { until, effort });
-                self.outputs.push_back(Output::Fetch);
+                let first = self
+                    .policy
+                    .credential
+                    .first_connect
+                    .filter(|_| !self.is_resuming());
+                effort.url_phase = first.map(|first| UrlPhase {
+                    until: now + first.phase,
+                    retries_left: first.retries,
+                });
+                self.fetch(effort, now);
             }
         }
+    }
+
+    fn fetch(&mut self, effort: Effort, now: Time) {
+        let first = self.policy.credential.first_connect.zip(effort.url_phase);
+        let within = first.map(|(first, phase)| first.fetch_timeout.min(phase.until.since(now)));
+        let until = self.is_resuming().then_some(effort.deadline);
+        self.go(State::Fetching { until, effort });
+        self.outputs.push_back(Output::Fetch { within });
     }
 
     fn dial(&mut self, effort: Effort, now: Time) {
@@ -58,8 +74,9 @@ impl Exec {
 
     pub(super) fn on_granted(&mut self, now: Time) {
         if self.phase() == Phase::Fetching
-            && let Some(effort) = self.take_effort()
+            && let Some(mut effort) = self.take_effort()
         {
+            effort.url_phase = None;
             self.dial(effort, now);
         }
     }
@@ -71,13 +88,39 @@ impl Exec {
         let Some(mut effort) = self.take_effort() else {
             return;
         };
-        if again {
-            let delay = self.policy.credential.backoff.delay(self.seed, effort.refusals);
-            effort.refusals += 1;
-            effort.error = Some(why);
-            self.wait(effort, delay, now);
-        } else {
+        if !again {
             self.give_up(&effort, &why);
+            return;
+        }
+        let delay = self.policy.credential.backoff.delay(self.seed, effort.refusals);
+        effort.refusals += 1;
+        match &mut effort.url_phase {
+            None => {
+                effort.error = Some(why);
+                self.wait(effort, delay, now);
+            }
+            Some(phase) if phase.retries_left == 0 || phase.until <= now => {
+                self.leave_url_phase(effort, why, now);
+            }
+            Some(phase) => {
+                phase.retries_left -= 1;
+                let until = (now + delay).min(phase.until);
+                effort.error = Some(why);
+                self.go(State::Waiting { until, effort });
+            }
+        }
+    }
+
+    /// No URL came in time: that is a failed attempt.
+    fn leave_url_phase(&mut self, mut effort: Effort, why: String, now: Time) {
+        effort.url_phase = None;
+        self.retry_later(effort, why, now);
+    }
+
+    /// Something else than a refusal of the issuer came of an attempt.
+    fn forget_refusals(&self, effort: &mut Effort) {
+        if !self.policy.credential.refusals_add_up {
+            effort.refusals = 0;
         }
     }
 
@@ -88,7 +131,7 @@ impl Exec {
         let Some(mut effort) = self.take_effort() else {
             return;
         };
-        effort.refusals = 0;
+        self.forget_refusals(&mut effort);
         let until = self.within(&effort, now + self.policy.initialize_timeout);
         self.next_request = 1;
         self.in_flight.clear();
@@ -107,7 +150,7 @@ impl Exec {
         let Some(mut effort) = self.take_effort() else {
             return;
         };
-        effort.refusals = 0;
+        self.forget_refusals(&mut effort);
         let refresh = why == DialError::Status(401)
             && self.link == Link::Signed
             && self.policy.credential.reuse == Reuse::Never
@@ -182,7 +225,7 @@ impl Exec {
         let Some(mut effort) = self.take_effort() else {
             return;
         };
-        effort.refusals = 0;
+        self.forget_refusals(&mut effort);
         if recovery.still_attached == StillAttached::ExtendWindow {
             effort.deadline = now + self.retry().window;
         }
@@ -353,11 +396,7 @@ impl Exec {
             }
             State::Waiting { until, .. } if until <= now => {
                 let Some(effort) = self.take_effort() else { return };
-                if effort.deadline <= now {
-                    self.time_out(&effort);
-                } else {
-                    self.attempt(effort, now);
-                }
+                self.on_waited(effort, now);
             }
             State::Up { conn, heard, pinged } => self.on_silence(conn, heard, pinged, now),
             // An early wake.
@@ -368,6 +407,18 @@ impl Exec {
             | State::Filling { .. }
             | State::Waiting { .. }
             | State::Failed => {}
+        }
+    }
+
+    fn on_waited(&mut self, effort: Effort, now: Time) {
+        match effort.url_phase {
+            Some(phase) if phase.until <= now => {
+                let why = effort.error.clone().unwrap_or_default();
+                self.leave_url_phase(effort, why, now);
+            }
+            Some(_) => self.fetch(effort, now),
+            None if effort.deadline <= now => self.time_out(&effort),
+            None => self.attempt(effort, now),
         }
     }
 
@@ -434,7 +485,7 @@ impl Exec {
         // Only what the attempt itself asked is in flight now; it is asked again by the next one.
         self.in_flight.clear();
         if let Some(mut effort) = self.take_effort() {
-            effort.refusals = 0;
+            self.forget_refusals(&mut effort);
             self.retry_later(effort, error, now);
         }
     }

@@ -228,7 +228,10 @@ impl Input {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {
     /// Get a signed URL for the next dial. Only where the link needs one.
-    Fetch,
+    Fetch {
+        /// How long the request for it may take. None: as long as any other.
+        within: Option<Duration>,
+    },
     /// Open a connection.
     Dial {
         /// Its id.

@@ -52,12 +52,23 @@ pub(super) struct Effort {
     pub(super) deadline: Time,
     /// Attempts begun.
     pub(super) attempts: u32,
-    /// Refusals of the issuer in a row.
+    /// Refusals of the issuer that the backoff goes by.
     pub(super) refusals: u32,
+    /// A URL for a first connection is being asked for, with limits of its own.
+    pub(super) url_phase: Option<UrlPhase>,
     /// Whether a 401 was already answered by a fresh URL at once.
     pub(super) refreshed: bool,
     /// What went wrong last.
     pub(super) error: Option<String>,
+}
+
+/// The part of an attempt in which the issuer is asked for the URL of a first connection, once or more often.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct UrlPhase {
+    /// After this no request begins, and none goes on.
+    pub(super) until: Time,
+    /// How often the issuer may be asked again.
+    pub(super) retries_left: u32,
 }
 
 /// The name of a state.

@@ -134,7 +134,7 @@ fn told(outputs: &[Output]) -> String {
             Output::Dial { .. }
             | Output::Send { .. }
             | Output::Ping { .. }
-            | Output::Fetch
+            | Output::Fetch { .. }
             | Output::Full { .. }
             | Output::Room
             | Output::News(_) => Ok(()),

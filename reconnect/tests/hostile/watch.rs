@@ -265,7 +265,7 @@ impl Watch {
             }
             Output::Ping { conn } => prop_assert_eq!(Some(conn), self.open),
             Output::Full { call, .. } => prop_assert!(self.unsettled.remove(&call), "{call} is full twice"),
-            Output::Fetch | Output::Room => {}
+            Output::Fetch { .. } | Output::Room => {}
             Output::News(news) => self.see_news(news)?,
         }
         Ok(())

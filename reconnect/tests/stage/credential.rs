@@ -19,7 +19,10 @@ impl Stage {
     pub(crate) fn perform(&mut self, case: &mut TestCase) -> Result<String> {
         match case.directive.as_str() {
             "policy" => self.policy(case)?,
-            "wanted" => self.handle(Input::Wanted)?,
+            "wanted" => {
+                let within = span(case, "within")?;
+                self.handle(Input::Wanted { within })?;
+            }
             "rejected" => self.handle(Input::Rejected)?,
             "issued" => {
                 let url: String = needed(case, "url")?;

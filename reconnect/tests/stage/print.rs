@@ -5,7 +5,8 @@ use unplug_reconnect::wire::exec::{Chunk, Message, Notification, Reply, Request}
 
 pub(super) fn output(output: &Output) -> String {
     match output {
-        Output::Fetch => "fetch".to_owned(),
+        Output::Fetch { within: None } => "fetch".to_owned(),
+        Output::Fetch { within: Some(within) } => format!("fetch within {within:?}"),
         Output::Dial { conn } => format!("dial {conn}"),
         Output::Send {
             conn,

@@ -1,6 +1,6 @@
 //! When and how often a client dials and repeats itself.
 
-use unplug_reconnect::policy::{Policy, ReplayClass, SessionMode, StillAttached};
+use unplug_reconnect::policy::{FirstConnect, Policy, ReplayClass, SessionMode, StillAttached};
 use unplug_reconnect::wire::exec::method;
 
 use super::run::{Run, ms, request};
@@ -137,6 +137,48 @@ fn attempts_within_budget() {
     again
         .dials("f3")
         .fails(NAME, "laptop began attempt 2 on f3, but its policy allows 1");
+}
+
+#[test]
+fn the_url_of_a_first_connection_has_a_budget_of_its_own() {
+    const NAME: &str = "attempts-within-budget";
+    let refused = |retries| {
+        let first = FirstConnect {
+            retries,
+            fetch_timeout: ms(6_000),
+            phase: ms(14_000),
+        };
+        let run = Run::new().with_issuer();
+        let run = run.policy(|policy| policy.credential.first_connect = Some(first));
+        run.dials("f1").refuses("f1", 503).closed("f1")
+    };
+    let again = |run: Run| run.at(500).dials("f2").refuses("f2", 503).closed("f2");
+    again(refused(2)).at(2_000).dials("f3").passes(NAME);
+    again(refused(1)).at(2_000).dials("f3").fails(
+        NAME,
+        "laptop asked for a URL again for the 2. time on f3, but its policy allows 1",
+    );
+    refused(2).at(15_000).dials("f2").fails(
+        NAME,
+        "laptop asked for a URL on f2 after it had asked for 15s, but its policy asks for 14s",
+    );
+    // A fresh URL after a 401 is asked for with all of that anew; a dial that failed otherwise ends the attempt.
+    let dialed = |why| {
+        let run = refused(1)
+            .at(500)
+            .dials("f2")
+            .issues("f2", "u1", 9_000)
+            .closed("f2");
+        run.dials("c1").dial_fails("c1", why).at(510).dials("f3")
+    };
+    let stale = dialed(DialError::Status(401)).refuses("f3", 503).closed("f3");
+    stale.at(14_505).dials("f4").passes(NAME);
+    dialed(REFUSED).fails(NAME, "laptop began attempt 2 on f3, but its policy allows 1");
+    let waited = |at| again(refused(2)).at(at).dials("f3");
+    waited(900).fails(
+        "backoff-within-policy",
+        "laptop dialed f3 400ms after f2 failed, but its policy waits at least 500ms",
+    );
 }
 
 #[test]

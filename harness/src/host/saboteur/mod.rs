@@ -183,7 +183,7 @@ impl Saboteur {
                 }
             }
             Output::Full { call: PHANTOM, .. } => {}
-            Output::Fetch | Output::Ping { .. } | Output::Full { .. } | Output::Room => {
+            Output::Fetch { .. } | Output::Ping { .. } | Output::Full { .. } | Output::Room => {
                 self.outputs.push_back(output);
             }
         }

@@ -19,7 +19,11 @@ pub(crate) fn altered(bug: Option<ClientBug>, policy: &Arc<Policy>) -> Arc<Polic
             retry.backoff.base *= 2;
             retry.backoff.cap *= 2;
         }),
-        Some(ClientBug::OutliveWindow) => retries(&mut other).for_each(|retry| retry.window *= 2),
+        Some(ClientBug::OutliveWindow) => {
+            retries(&mut other).for_each(|retry| retry.window *= 2);
+            let first = other.credential.first_connect.as_mut();
+            first.into_iter().for_each(|first| first.phase *= 2);
+        }
         Some(ClientBug::OneMoreAttempt) => retries(&mut other).for_each(one_more),
         Some(ClientBug::NoBound) => other.limits.calls_max = None,
         Some(ClientBug::PipelineWrites) => other.limits.writes_in_flight_max = None,

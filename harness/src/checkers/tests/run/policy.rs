@@ -55,6 +55,8 @@ pub(super) fn policy() -> Policy {
             reuse: Reuse::Never,
             refresh: None,
             fetch_timeout: ms(10_000),
+            first_connect: None,
+            refusals_add_up: false,
             backoff: growing,
             offline_is_retryable: true,
         },

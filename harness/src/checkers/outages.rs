@@ -25,7 +25,7 @@ pub(super) struct Outages<'a> {
     slow: bool,
     /// There was an outage.
     has_been_out: bool,
-    /// By client: its first dial since the last outage was over that nobody refused.
+    /// By client: its first dial since the last outage was over that may still come to something.
     dialed: BTreeMap<usize, Time>,
     /// By the numbers that connections count clients with.
     dialers: Vec<usize>,
@@ -90,12 +90,19 @@ impl<'a> Outages<'a> {
             self.up.insert(who, *conn);
             self.down.remove(&who);
         } else if let Event::Closed { conn, .. } | Event::Hangup { conn, .. } = event {
-            if is_client(self.history, who) && self.up.get(&who) == Some(conn) {
+            if !is_client(self.history, who) {
+                return;
+            }
+            if self.up.get(&who) == Some(conn) {
                 self.up.remove(&who);
                 self.down.insert(who, t);
+            } else {
+                self.dialed.remove(&who); // It came to nothing.
             }
         } else if let Event::Dial { .. } = event {
             self.dialed.entry(who).or_insert(t);
+        } else if let Event::DialFailed { .. } = event {
+            self.dialed.remove(&who);
         } else if let Event::IssueRefused { conn, .. } | Event::TurnedAway { conn, .. } = event {
             if let Some(dialer) = self.dialers.get(conn.client() as usize) {
                 self.dialed.remove(dialer);

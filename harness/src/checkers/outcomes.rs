@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use unplug_reconnect::id::{CallId, ConnId};
+use unplug_reconnect::id::{CallId, ConnId, ProcessId};
 use unplug_reconnect::wire::exec::method;
 use unplug_reconnect::wire::rpc::RequestId;
 
@@ -213,14 +213,16 @@ impl<'a> Ends<'a> {
 
 /// What a client could know of its calls, for those whose outcome it calls unknown.
 ///
-/// No knowledge are the refusal of what was sent before, which says nothing about the first time, and that of an HTTP
-/// request, which says nothing about its origin.
+/// No knowledge are the refusal of what was sent before, which says nothing about the first time (nor does an answer
+/// about a process that the server has forgotten), and that of an HTTP request, which says nothing about its origin.
 #[derive(Default)]
 pub(super) struct Surrenders<'a> {
     /// Calls that were sent, and the connection on which an answer to them arrived.
     sent: BTreeMap<(usize, CallId), Option<ConnId>>,
-    calls: BTreeMap<(ConnId, &'a RequestId), CallId>,
+    calls: BTreeMap<(ConnId, &'a RequestId), (CallId, Option<&'a ProcessId>)>,
     left: BTreeSet<ConnId>,
+    /// Processes that a server has forgotten.
+    forgotten: BTreeSet<&'a ProcessId>,
     /// Calls that were sent more than once.
     again: BTreeSet<(usize, CallId)>,
 }
@@ -241,8 +243,11 @@ impl<'a> Surrenders<'a> {
                 self.again.insert((who, call));
             }
             if let Some(request) = &frame.request {
-                self.calls.insert((*conn, request), call);
+                self.calls
+                    .insert((*conn, request), (call, frame.process.as_ref()));
             }
+        } else if let Event::ProcessReaped { process, .. } = &entry.event {
+            self.forgotten.insert(process);
         } else if let Event::Delivered {
             conn,
             dir: Dir::S2c,
@@ -251,11 +256,15 @@ impl<'a> Surrenders<'a> {
         {
             if let Some(request) = answered(*conn, frame)
                 && !self.left.contains(conn)
-                && let Some(call) = self.calls.get(&(*conn, request))
-                && !(frame.kind == Kind::Error
-                    && (self.again.contains(&(who, *call)) || frame.method == method::HTTP))
+                && let Some((call, process)) = self.calls.get(&(*conn, request))
             {
-                self.sent.insert((who, *call), Some(*conn));
+                let again = self.again.contains(&(who, *call));
+                let refused = frame.kind == Kind::Error && (again || frame.method == method::HTTP);
+                // "Unknown process" is a result, not an error.
+                let forgotten = again && process.is_some_and(|process| self.forgotten.contains(process));
+                if !refused && !forgotten {
+                    self.sent.insert((who, *call), Some(*conn));
+                }
             }
         } else if let Event::Closed { conn, .. } | Event::Hangup { conn, .. } = &entry.event {
             if is_client(history, who) {

@@ -124,7 +124,7 @@ impl<C: Carrier> Net<C> {
         self.ship_to_its_fate(conn, Dir::S2c, Load::Answer(status));
         if status != 101 {
             self.ship(conn, Dir::S2c, Load::Fin);
-            self.conns[conn].leave(Side::Server);
+            self.leave(conn, Side::Server);
         }
     }
 
@@ -160,7 +160,7 @@ impl<C: Carrier> Net<C> {
         let Some(&conn) = self.by_id.get(&id) else { return };
         let side = self.side(conn, host);
         if self.conns[conn].end(side) == End::Open {
-            self.conns[conn].leave(side);
+            self.leave(conn, side);
             // Where TCP was not established there is nothing to say goodbye on.
             if self.conns[conn].progress != Progress::Connecting {
                 self.ship(conn, side.sends(), Load::Fin);
@@ -189,7 +189,7 @@ impl<C: Carrier> Net<C> {
             return;
         }
         let told = self.conns[conn].is_told(side);
-        self.conns[conn].leave(side);
+        self.leave(conn, side);
         let Conn { id, progress, .. } = self.conns[conn];
         let input = match end {
             Over::DialFailed(why) => Input::DialFailed(id, why),

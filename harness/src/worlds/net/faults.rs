@@ -2,7 +2,6 @@
 //!
 //! A fault takes effect at once, at exactly the moment of its anchor.
 
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -197,7 +196,14 @@ impl<C: Carrier> Net<C> {
                 self.station(host).reads = self.reading_rate(host);
                 self.read_on(self.index(host));
             }
-            Fault::Bounce { host, .. } => self.restart(host),
+            // A host that is bounced again while it is away comes back once, at the last of its ends.
+            Fault::Bounce { host, .. } => {
+                if !self
+                    .lasts_still(|other| matches!(other, Fault::Bounce { host: there, .. } if there == host))
+                {
+                    self.restart(host);
+                }
+            }
             // A stall ends by itself; the others never began to last.
             _ => {}
         }
@@ -326,18 +332,18 @@ impl<C: Carrier> Net<C> {
     /// A crash says no goodbye: the links are cut first.
     fn crash(&mut self, host: &str) {
         let index = self.index(host);
-        for conn in &mut self.conns {
-            for side in [Side::Client, Side::Server] {
-                if conn.host(side) == index && conn.end(side) == End::Open {
-                    // What it has sent by now is on its way.
-                    conn.flow_mut(side.sends()).cut = true;
-                    conn.leave(side);
-                }
-            }
-        }
         let station = &mut self.stations[index];
         station.alive = false;
         station.wake_at = None;
+        for conn in 0..self.conns.len() {
+            for side in [Side::Client, Side::Server] {
+                if self.conns[conn].host(side) == index && self.conns[conn].end(side) == End::Open {
+                    // What it has sent by now is on its way.
+                    self.conns[conn].flow_mut(side.sends()).cut = true;
+                    self.leave(conn, side);
+                }
+            }
+        }
         self.carrier.crash(index);
     }
 
@@ -348,6 +354,11 @@ impl<C: Carrier> Net<C> {
         self.stations[index].host = Host::new(&self.plan, index, seed);
         self.stations[index].alive = true;
         self.carrier.restart(index);
+        for (signer, input) in self.decrees.clone() {
+            if self.honours(index, signer) {
+                self.tell_at(self.now, Class::News, index, input);
+            }
+        }
     }
 
     /// A reader goes on reading: what lies in its buffers is delivered.
@@ -363,12 +374,16 @@ impl<C: Carrier> Net<C> {
 
     /// Tells everyone who honours the URLs of an issuer.
     pub(super) fn tell_honouring(&mut self, signer: usize, input: &Input) {
-        let plan = Rc::clone(&self.plan);
-        for (host, plan) in plan.hosts.iter().enumerate() {
-            if matches!(plan.kind, HostKind::Exec { issuer: Some(issuer), .. } if issuer == signer) {
+        self.decrees.push((signer, input.clone()));
+        for host in 0..self.plan.hosts.len() {
+            if self.honours(host, signer) {
                 self.tell_at(self.now, Class::News, host, input.clone());
             }
         }
+    }
+
+    fn honours(&self, host: usize, signer: usize) -> bool {
+        matches!(self.plan.hosts[host].kind, HostKind::Exec { issuer: Some(issuer), .. } if issuer == signer)
     }
 
     fn tell_soon(&mut self, host: &str, input: Input) {

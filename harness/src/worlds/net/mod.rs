@@ -167,6 +167,8 @@ pub(super) struct Net<C: Carrier> {
     paths: BTreeMap<usize, Path>,
     by_id: BTreeMap<ConnId, usize>,
     faults: Vec<faults::Active>,
+    /// What issuers have told those who honour their URLs, with the issuer: a server that starts anew hears it again.
+    decrees: Vec<(usize, Input)>,
     /// What a fault at this very moment does to the frame that is being sent.
     fate: travel::Fate,
 }
@@ -191,6 +193,7 @@ impl<C: Carrier> Net<C> {
             paths,
             by_id: BTreeMap::new(),
             faults: Vec::new(),
+            decrees: Vec::new(),
             fate: travel::Fate::Pass,
             plan,
         };

@@ -12,7 +12,7 @@ use unplug_reconnect::transport::CloseReason;
 use super::conn::{Conn, End, Load, Parcel};
 use super::tcp::{WINDOW, retransmission, transfer};
 use super::{Carrier, Class, Ev, Net, Opened, Over};
-use crate::fault::Dir;
+use crate::fault::{Dir, Side};
 use crate::history::{Event, Frame, Kind};
 use crate::host::{Input, Payload};
 use crate::plan::Edge;
@@ -171,9 +171,10 @@ impl<C: Carrier> Net<C> {
         let (sent, buffered, is_sent) = (head.sent, head.buffered, C::is_sent(head));
         let side = dir.receiver();
         let host = self.conns[conn].host(side);
-        if self.is_lost(conn, dir, sent) && !buffered {
+        let is_open = self.conns[conn].end(side) == End::Open;
+        if self.is_lost(conn, dir, sent) && !(buffered && is_open) {
             self.park(conn, dir);
-        } else if self.conns[conn].end(side) != End::Open {
+        } else if !is_open {
             self.on_dead_socket(conn, dir);
         } else if self.now < self.stations[host].stalled_until {
             let at = self.stations[host].stalled_until;
@@ -289,6 +290,16 @@ impl<C: Carrier> Net<C> {
         let at = self.now + self.latency(conn);
         let (side, end) = (dir.sender(), Over::Closed(CloseReason::Reset));
         self.schedule(at, Class::Delivery, Ev::Told { conn, side, end });
+    }
+
+    /// This end's host has no socket any more. What lies in its buffers unread is answered as what arrives then.
+    pub(super) fn leave(&mut self, conn: usize, side: Side) {
+        self.conns[conn].leave(side);
+        let dir = side.sends().back();
+        let head = self.conns[conn].flow(dir).queue.front();
+        if head.is_some_and(|head| head.buffered) {
+            self.plan_arrival(conn, dir);
+        }
     }
 
     /// The head of a flow never gets in, so it does not arrive.

@@ -15,6 +15,7 @@ use crate::worlds::{Run, fast, turmoil};
 use crate::{presets, scenario};
 use unplug_reconnect::seed::Seed;
 use unplug_reconnect::time::Time;
+use unplug_reconnect::transport::CloseReason;
 use unplug_reconnect::wire::exec::Chunk;
 
 const SEED: Seed = Seed(7);
@@ -314,4 +315,59 @@ fn the_end_of_one_fault_is_not_the_end_of_another() {
         );
         agree(&long, &plan, Duration::ZERO);
     }
+}
+
+#[test]
+fn a_host_that_is_bounced_again_while_it_is_away_comes_back_once() {
+    let step = |at: &str, after: &str| {
+        format!(
+            "\n[[step]]\nat = \"{at}\"\nfault = {{ bounce = {{ host = \"executor\", after = \"{after}\" }} }}\n"
+        )
+    };
+    let plan = plan("0.142", &(step("2s", "4s") + &step("3s", "1s")));
+    let run = fast::run(&plan, SEED);
+    let accepts = |entry: &&crate::history::Entry| matches!(entry.event, Event::Accepted { .. });
+    let second = run
+        .history
+        .entries
+        .iter()
+        .filter(accepts)
+        .nth(1)
+        .map(|entry| entry.t);
+    assert!(
+        second.is_some_and(|at| Time::ZERO + Duration::from_secs(6) <= at),
+        "{second:?}"
+    );
+    agree("two bounces", &plan, Duration::ZERO);
+}
+
+#[test]
+fn what_lies_unread_when_its_reader_leaves_is_answered_with_a_reset() {
+    // Output lies in the client's buffers when its link goes down, and the client knows nothing of it afterwards.
+    let steps = r#"
+[[step]]
+at = "2s"
+do = { start = { process = "yes", program = "flood", args = ["4000"] } }
+
+[[step]]
+at = "2s"
+fault = { slow_reader = { host = "laptop", bytes_per_second = 0 } }
+
+[[step]]
+at = "4s"
+fault = { link_down = { host = "laptop", for = "1s" } }
+"#;
+    let plan = plan("0.142", steps);
+    let run = fast::run(&plan, SEED);
+    let closed = |entry: &crate::history::Entry| {
+        matches!(
+            entry.event,
+            Event::Closed {
+                why: CloseReason::Reset,
+                ..
+            }
+        ) && entry.who == plan.host("executor").unwrap()
+    };
+    assert!(run.history.entries.iter().any(closed), "the server never noticed");
+    agree("unread", &plan, Duration::ZERO);
 }

@@ -47,7 +47,7 @@ fn first_write_is_sent_again_behind(others: usize, policy: &str) -> Verdict {
         let step = r#"[[step]]
             at = "2s"
             do = { write = { process = "sh", data = "#;
-        writeln!(text, "{step}\"{n}\" }} }}").unwrap();
+        writeln!(text, "{step}\"{n}\" }} }}").expect("a string takes every write");
     }
     let source = Source {
         name: "write_memory".to_owned(),
@@ -70,7 +70,7 @@ fn first_write_is_sent_again_behind(others: usize, policy: &str) -> Verdict {
         judgement.map(|judgement| judgement.verdict.clone())
     };
     assert_eq!(verdict("everything-settles"), Some(Verdict::Pass));
-    verdict("at-most-once").unwrap()
+    verdict("at-most-once").expect("there is such a checker")
 }
 
 #[test]

@@ -65,10 +65,14 @@ impl<'a> Outages<'a> {
     /// Notes what an entry says; whether the last outage is over with it.
     pub(super) fn read(&mut self, entry: &'a Entry) -> bool {
         let was_out = self.is_out();
-        match &entry.event {
-            Event::Fault { fault, .. } => self.on_fault(fault),
-            Event::Healed { fault, .. } if keeps_away(fault) => self.lasting = self.lasting.saturating_sub(1),
-            event => self.on_news(entry.who, entry.t, event),
+        if let Event::Fault { fault, .. } = &entry.event {
+            self.on_fault(fault);
+        } else if let Event::Healed { fault, .. } = &entry.event
+            && keeps_away(fault)
+        {
+            self.lasting = self.lasting.saturating_sub(1);
+        } else {
+            self.on_news(entry.who, entry.t, &entry.event);
         }
         let over = was_out && !self.is_out();
         if self.is_out() || over {

@@ -5,6 +5,8 @@
 //! with nothing of its own in between, gets one line for all of it: `dial c2 … c9: unreachable (8 times, until
 //! +1.720s)`. A fault ends such a line, so that cause and effect stay in order.
 
+mod words;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -13,46 +15,15 @@ use unplug_reconnect::time::Time;
 use unplug_reconnect::wire::exec::{Chunk, method};
 
 use crate::fault::Scope;
-use crate::history::{Call, Dir, Event, Frame, History, Kind, ResumeRefusal, Truth};
+use crate::history::{Dir, Event, Frame, History, Kind, ResumeRefusal};
 use crate::stage::SCRIPT;
-
-/// No more of a payload than this is shown.
-const DATA_MAX: usize = 24;
+use words::{Text, cause, name, show, told, verb};
 
 /// A line that may grow.
 struct Line {
     at: Time,
     who: usize,
     text: Text,
-}
-
-/// What a line says.
-enum Text {
-    Plain(String),
-    /// Attempts that ended in the same way.
-    Attempts {
-        first: ConnId,
-        last: ConnId,
-        times: u32,
-        until: Time,
-        end: String,
-    },
-    /// Signed URLs, one after the other.
-    Signed {
-        first: UrlId,
-        last: UrlId,
-        until: Time,
-    },
-    /// Output in sequence.
-    Chunks {
-        verb: &'static str,
-        process: String,
-        first: u64,
-        last: u64,
-        bytes: usize,
-        data: Chunk,
-        until: Time,
-    },
 }
 
 /// The timeline of a history, one fact a line.
@@ -528,91 +499,4 @@ impl Teller<'_> {
         }
         out
     }
-}
-
-impl Text {
-    fn show(&self) -> String {
-        match self {
-            Self::Plain(text) => text.clone(),
-            Self::Signed { first, last, .. } if first == last => format!("signs {first}"),
-            Self::Signed { first, last, until } => format!("signs {first} … {last} (until {until})"),
-            Self::Attempts {
-                first, times: 1, end, ..
-            } => format!("dial {first}: {end}"),
-            Self::Attempts {
-                first,
-                last,
-                times,
-                until,
-                end,
-            } => {
-                format!("dial {first} … {last}: {end} ({times} times, until {until})")
-            }
-            Self::Chunks {
-                verb,
-                process,
-                first,
-                last,
-                data,
-                ..
-            } if first == last => match *verb {
-                "prints" => format!("{process} prints #{first} {}", show(data)),
-                _ => format!("{verb} #{first} of {process} {}", show(data)),
-            },
-            Self::Chunks {
-                verb,
-                process,
-                first,
-                last,
-                bytes,
-                until,
-                ..
-            } => match *verb {
-                "prints" => format!("{process} prints #{first} … #{last} ({bytes} bytes, until {until})"),
-                _ => format!("{verb} #{first} … #{last} of {process} ({bytes} bytes, until {until})"),
-            },
-        }
-    }
-}
-
-/// A call as its caller would name it: `write w1 of sh`.
-fn name(call: &Call) -> String {
-    let verb = verb(&call.method);
-    let about = call.process.as_ref().map(ToString::to_string);
-    let about = about.as_ref().or(call.about.as_ref());
-    match (call.write, about) {
-        (Some(write), Some(about)) => format!("{verb} {write} of {about}"),
-        (None, Some(about)) => format!("{verb} {about}"),
-        (_, None) => verb.to_owned(),
-    }
-}
-
-/// A method as a caller would name it.
-fn verb(method: &str) -> &str {
-    match method {
-        method::HTTP => "http",
-        _ => method.split_once('/').map_or(method, |(_, verb)| verb),
-    }
-}
-
-/// The first cause in a chain of them; the whole chain stands once, where a client gives up.
-fn cause(why: &str) -> &str {
-    why.split("; ").next().unwrap_or(why)
-}
-
-const fn told(truth: Truth) -> &'static str {
-    match truth {
-        Truth::Applied => "is applied",
-        Truth::NotApplied => "is not applied",
-        Truth::Ambiguous => "is ambiguous",
-    }
-}
-
-fn show(data: &Chunk) -> String {
-    let text = String::from_utf8_lossy(data.bytes());
-    if text.chars().count() <= DATA_MAX {
-        return format!("{text:?}");
-    }
-    let head: String = text.chars().take(DATA_MAX).collect();
-    format!("{head:?}… ({} bytes)", data.len())
 }

@@ -197,13 +197,7 @@ impl<C: Carrier> Net<C> {
                 self.read_on(self.index(host));
             }
             // A host that is bounced again while it is away comes back once, at the last of its ends.
-            Fault::Bounce { host, .. } => {
-                if !self
-                    .lasts_still(|other| matches!(other, Fault::Bounce { host: there, .. } if there == host))
-                {
-                    self.restart(host);
-                }
-            }
+            Fault::Bounce { host, .. } if !self.is_bounced(host) => self.restart(host),
             // A stall ends by itself; the others never began to last.
             _ => {}
         }
@@ -259,6 +253,11 @@ impl<C: Carrier> Net<C> {
         self.faults
             .iter()
             .any(|active| !active.over && is_such(&active.fault))
+    }
+
+    /// Whether a host is to come back later still.
+    fn is_bounced(&self, host: &str) -> bool {
+        self.lasts_still(|other| matches!(other, Fault::Bounce { host: there, .. } if there == host))
     }
 
     /// How fast a host reads, as the last of the faults says that still last.

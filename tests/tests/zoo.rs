@@ -257,7 +257,7 @@ const CAUGHT: &[(&str, &str, &str)] = &[
     (
         "exec/server_out_of_reach@outlive_window",
         "attempts-within-budget",
-        "laptop dialed c7 after it had tried for 28s 605ms, but its policy tries for 25s",
+        "laptop dialed c7 after it had tried for 28s 605ms, but its policy tries for 28s",
     ),
     (
         "exec/server_not_up_yet@0.134+one_more_attempt",

@@ -49,6 +49,8 @@ pub(super) enum What {
     Call(CallId, Op),
     /// For the caller of a write.
     Write(CallId, ProcessId),
+    /// For nobody any more. To start this process, if it is named.
+    Left(Option<ProcessId>),
 }
 
 impl Exec {
@@ -149,7 +151,12 @@ impl Exec {
         let due = self.due(Duration::ZERO, now);
         let owed = self.in_flight.values().filter_map(|sent| match &sent.what {
             What::Cleanup(process) => Some(process),
-            What::Initialize | What::Fill(_) | What::CatchUp(_) | What::Call(..) | What::Write(..) => None,
+            What::Initialize
+            | What::Fill(_)
+            | What::CatchUp(_)
+            | What::Call(..)
+            | What::Write(..)
+            | What::Left(_) => None,
         });
         let owed: Vec<_> = owed.cloned().collect();
         let cleanups: Vec<_> = self
@@ -178,7 +185,7 @@ impl Exec {
     /// for the end of an earlier process of that name, which a clean-up sent again would otherwise not tell apart.
     fn is_held(&self, op: &Op) -> bool {
         match op {
-            Op::Start { process, .. } => self.cleanups.contains(process),
+            Op::Start { process, .. } => self.cleanups.contains(process) || self.is_left(process),
             Op::Write { process, .. }
             | Op::Read { process, .. }
             | Op::Signal { process }
@@ -326,7 +333,7 @@ impl Exec {
     pub(super) fn send(&mut self, conn: ConnId, request: Request, what: What, due: Option<Time>) -> i64 {
         let call = match &what {
             What::Call(call, _) | What::Write(call, ..) => Some(*call),
-            What::Initialize | What::Fill(_) | What::CatchUp(_) | What::Cleanup(_) => None,
+            What::Initialize | What::Fill(_) | What::CatchUp(_) | What::Cleanup(_) | What::Left(_) => None,
         };
         let id = self.next_request;
         self.next_request += 1;
@@ -378,6 +385,11 @@ impl Exec {
                 self.on_called(call, op, sent.again, result, by, now);
                 self.flush(now);
             }
+            What::Left(Some(process)) => {
+                self.on_left_start(process, sent.again || result.is_ok());
+                self.flush(now);
+            }
+            What::Left(None) => {}
         }
     }
 
@@ -392,7 +404,9 @@ impl Exec {
             .handles
             .get_mut(process)
             .and_then(|handle| handle.outbox.remove(call));
-        let Some(sent) = sent else { return };
+        let Some(sent) = sent.filter(|write| !write.left) else {
+            return;
+        };
         let status = match result.map(|reply| reply.of(method::WRITE)) {
             Ok(Ok(Reply::Write(WriteResult { status }))) => Ok(status),
             Ok(Ok(_)) => Err("the result of another method".to_owned()),

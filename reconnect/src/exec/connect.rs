@@ -352,7 +352,8 @@ impl Exec {
                     .into_iter()
                     .for_each(|handle| handle.outbox.take_back(call));
             }
-            What::Initialize | What::Fill(_) | What::CatchUp(_) | What::Cleanup(_) => {}
+            What::Left(Some(process)) => self.on_left_start(process, again),
+            What::Initialize | What::Fill(_) | What::CatchUp(_) | What::Cleanup(_) | What::Left(None) => {}
         }
         self.on_unreadable("exec-server was not greeted", now);
     }

@@ -21,8 +21,14 @@ impl Exec {
                     self.waiting.push_back(Waiting { call, op, sent: true });
                 }
                 What::Call(call, op) => self.fail_sent(call, &op, why, true),
+                What::Left(Some(process)) => self.on_left_start(process, true),
                 // Writes wait in their outbox, clean-ups in their set; the others belong to a connection.
-                What::Write(..) | What::Cleanup(_) | What::Initialize | What::Fill(_) | What::CatchUp(_) => {}
+                What::Write(..)
+                | What::Cleanup(_)
+                | What::Initialize
+                | What::Fill(_)
+                | What::CatchUp(_)
+                | What::Left(None) => {}
             }
         }
         let replay = self.policy.replay.write != ReplayClass::Never;
@@ -61,7 +67,7 @@ impl Exec {
         let is_about = |what: &What| match what {
             What::Call(_, op) => op.process() == Some(process),
             What::CatchUp(other) => other == process,
-            What::Initialize | What::Fill(_) | What::Cleanup(_) | What::Write(..) => false,
+            What::Initialize | What::Fill(_) | What::Cleanup(_) | What::Write(..) | What::Left(_) => false,
         };
         let open = self.in_flight.extract_if(.., |_, sent| is_about(&sent.what));
         for (_, sent) in open.collect::<Vec<_>>() {

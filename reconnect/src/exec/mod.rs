@@ -7,7 +7,7 @@
 //! crate's documentation).
 //!
 //! Where to look: `state` for the states and their edges, `connect` for the way to a usable connection, `calls` for
-//! what callers asked and `loss` for what becomes of it without an answer, `handle` for one process (its stdin outbox
+//! what callers asked, `loss` for what becomes of it without an answer and `leave` without a caller, `handle` for one process (its stdin outbox
 //! and its output cursor), `body` for what streams back from an HTTP request.
 
 mod body;
@@ -15,6 +15,7 @@ mod calls;
 mod connect;
 mod cursor;
 mod handle;
+mod leave;
 mod loss;
 mod outbox;
 mod state;
@@ -163,6 +164,12 @@ pub enum Input {
         /// The call.
         call: CallId,
     },
+    /// The caller went away before it was told: nobody waits for this call any more. Of a call that was told already, or
+    /// that was turned away ([`Output::Full`]), the machine knows nothing, and this changes nothing.
+    Leave {
+        /// The call.
+        call: CallId,
+    },
     /// The signed URL for the dial is at hand.
     Granted,
     /// There is no signed URL.
@@ -219,7 +226,12 @@ impl Input {
             | Self::Unreadable { conn }
             | Self::Heard { conn }
             | Self::Closed { conn } => Some(*conn),
-            Self::Call { .. } | Self::Reads { .. } | Self::Granted | Self::Denied { .. } | Self::Wake => None,
+            Self::Call { .. }
+            | Self::Reads { .. }
+            | Self::Leave { .. }
+            | Self::Granted
+            | Self::Denied { .. }
+            | Self::Wake => None,
         }
     }
 }
@@ -464,6 +476,7 @@ impl Exec {
         match input {
             Input::Call { call, op } => self.on_call(call, op, now),
             Input::Reads { call } => self.on_reads(call),
+            Input::Leave { call } => self.on_leave(call, now),
             Input::Granted => self.on_granted(now),
             Input::Denied { why, again } => self.on_denied(why, again, now),
             Input::Dialed { .. } => self.on_dialed(now),

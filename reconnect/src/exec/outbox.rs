@@ -15,6 +15,8 @@ pub(super) struct Write {
     pub(super) sends: u32,
     /// Whether it is in flight on the connection that is up.
     pub(super) in_flight: bool,
+    /// Whether its caller left while it was in flight: nobody is told, and it is never sent again.
+    pub(super) left: bool,
 }
 
 /// The writes of one process, in the order in which they were asked for.
@@ -37,6 +39,7 @@ impl Outbox {
             data,
             sends: 0,
             in_flight: false,
+            left: false,
         });
         id
     }
@@ -59,6 +62,21 @@ impl Outbox {
         self.writes.remove(at)
     }
 
+    /// The caller of a write leaves. Returns how often it was sent. What is in flight keeps its place until the answer.
+    pub(super) fn leave(&mut self, call: CallId) -> Option<u32> {
+        let at = self
+            .writes
+            .iter()
+            .position(|write| write.call == call && !write.left)?;
+        let write = self.writes.get_mut(at)?;
+        write.left = true;
+        let (sends, in_flight) = (write.sends, write.in_flight);
+        if !in_flight {
+            self.writes.remove(at);
+        }
+        Some(sends)
+    }
+
     /// A write was certainly not looked at: it counts as not sent.
     pub(super) fn take_back(&mut self, call: CallId) {
         let sent = self.writes.iter_mut().find(|write| write.call == call);
@@ -67,14 +85,17 @@ impl Outbox {
 
     /// The connection is gone: what was in flight is to be sent again, with the same id and before anything newer.
     pub(super) fn rewind(&mut self) {
+        self.writes.retain(|write| !write.left);
         for write in &mut self.writes {
             write.in_flight = false;
         }
     }
 
-    /// Takes out all writes.
+    /// Takes out all writes that somebody waits for.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = Write> {
-        std::mem::take(&mut self.writes).into_iter()
+        std::mem::take(&mut self.writes)
+            .into_iter()
+            .filter(|write| !write.left)
     }
 
     /// Takes out the writes that were sent, on whatever connection.

@@ -24,6 +24,8 @@ pub(crate) enum Step {
     Call(Ask, usize),
     /// The caller of this call begins to read.
     Reads(u64),
+    /// The caller of this call goes away.
+    Leave(u64),
     Dialed(u32),
     DialFailed(u32, DialError),
     Closed(u32),
@@ -56,6 +58,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (ask(), 0..PROCESSES.len()).prop_map(|(ask, process)| Step::Call(ask, process)),
         1 => (1..20_u64).prop_map(Step::Reads),
+        1 => (1..20_u64).prop_map(Step::Leave),
         4 => ago().prop_map(Step::Dialed),
         2 => (ago(), select(vec![DialError::Refused, DialError::Status(401), DialError::Status(404)]))
             .prop_map(|(ago, why)| Step::DialFailed(ago, why)),

@@ -69,6 +69,9 @@ impl Watch {
             Step::Reads(call) => self.handle(Input::Reads {
                 call: CallId::new(call),
             }),
+            Step::Leave(call) => self.handle(Input::Leave {
+                call: CallId::new(call),
+            }),
             Step::Dialed(ago) => self.with(ago, |conn| Input::Dialed { conn }),
             Step::DialFailed(ago, why) => self.with(ago, |conn| Input::DialFailed { conn, why }),
             Step::Closed(ago) => self.with(ago, |conn| Input::Closed { conn }),
@@ -151,6 +154,7 @@ impl Watch {
             }
             Input::Call { .. }
             | Input::Reads { .. }
+            | Input::Leave { .. }
             | Input::Granted
             | Input::Denied { .. }
             | Input::Dialed { .. }

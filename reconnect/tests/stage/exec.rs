@@ -42,6 +42,10 @@ impl Stage {
                 let call = word(case, "a call")?;
                 self.handle(Input::Reads { call })?;
             }
+            "leave" => {
+                let call = word(case, "a call")?;
+                self.handle(Input::Leave { call })?;
+            }
             "granted" => self.handle(Input::Granted)?,
             "denied" => {
                 let again = flag(case, "again")?;

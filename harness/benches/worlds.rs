@@ -53,6 +53,7 @@ fn write(at: Duration, data: String) -> Step {
     });
     Step {
         name: None,
+        leaves_after: None,
         trigger: Trigger::At(at),
         client: None,
         action,
@@ -69,6 +70,7 @@ fn round_trips() -> Plan {
         .extend((0..50).map(|n| write(at(1_000, n), format!("before {n}\n"))));
     scenario.steps.push(Step {
         name: None,
+        leaves_after: None,
         trigger: Trigger::When(
             When::Anchor(Anchor {
                 client: None,

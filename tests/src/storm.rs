@@ -227,6 +227,7 @@ impl Script {
         }
         steps.push(Step {
             name: None,
+            leaves_after: None,
             trigger: Trigger::At(self.heal),
             client: None,
             action: Action::Fault(Fault::Heal),
@@ -298,6 +299,7 @@ fn asks(client: &str, process: &str, life: &Life) -> Vec<Step> {
 fn ask(at: Duration, client: &str, action: Do) -> Step {
     Step {
         name: None,
+        leaves_after: None,
         trigger: Trigger::At(at),
         client: Some(client.to_owned()),
         action: Action::Do(action),

@@ -269,6 +269,7 @@ impl Planted {
             };
             scenario.steps.push(Step {
                 name: None,
+                leaves_after: None,
                 trigger: Trigger::At(LATE),
                 client: Some(client.name.clone()),
                 action: Action::Do(start),
@@ -283,6 +284,7 @@ impl Planted {
                 };
                 scenario.steps.push(Step {
                     name: None,
+                    leaves_after: None,
                     trigger: Trigger::At(Duration::from_secs(1)),
                     client: Some(client.name.clone()),
                     action: Action::Do(body),

@@ -225,10 +225,12 @@ pub(super) struct Surrenders<'a> {
     forgotten: BTreeSet<&'a ProcessId>,
     /// Calls that were sent more than once.
     again: BTreeSet<(usize, CallId)>,
+    /// Calls whose callers went away: nobody is left who would have to look.
+    deserted: BTreeSet<(usize, CallId)>,
 }
 
 impl<'a> Surrenders<'a> {
-    /// Reads one entry. If a caller is told in it that an outcome is unknown: which call, and why that is needless, if
+    /// Reads one entry. If a caller is told in it that an outcome is unknown, and still there: which call, and why that is needless, if
     /// it is.
     pub(super) fn read(&mut self, history: &History, entry: &'a Entry) -> Option<(&'a Call, Option<String>)> {
         let who = entry.who;
@@ -270,11 +272,14 @@ impl<'a> Surrenders<'a> {
             if is_client(history, who) {
                 self.left.insert(*conn);
             }
+        } else if let Event::Left { call } = &entry.event {
+            self.deserted.insert((who, call.call));
         } else if let Event::Settled {
             call,
             truth: Truth::Ambiguous,
             ..
         } = &entry.event
+            && !self.deserted.contains(&(who, call.call))
         {
             let why = match self.sent.get(&(who, call.call)) {
                 Some(None) => None,

@@ -233,6 +233,12 @@ pub enum Event {
         /// Which call.
         call: CallId,
     },
+    /// A caller goes away before it is told.
+    Left {
+        /// Which call it does not wait for any more.
+        #[serde(flatten)]
+        call: Call,
+    },
     /// A caller is told what became of its call.
     Settled {
         /// Which call.

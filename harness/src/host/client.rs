@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use unplug_mocks::issuer::{Body, url_id};
 use unplug_reconnect::credential;
@@ -11,7 +12,7 @@ use unplug_reconnect::id::{CallId, ConnId, ConnIds, Purpose};
 use unplug_reconnect::policy::Policy;
 use unplug_reconnect::seed::Seed;
 use unplug_reconnect::time::Time;
-use unplug_reconnect::transport::DialError;
+use unplug_reconnect::transport::{DialError, Truth};
 use unplug_reconnect::wire::exec::{Chunk, Decoded, decode};
 use unplug_reconnect::wire::registry::ConnectRequest;
 
@@ -51,6 +52,8 @@ pub(crate) struct ClientHost {
     body_bytes_bound: Option<u64>,
     /// Callers that do not read their bodies before this time.
     late_readers: BTreeSet<(Time, CallId)>,
+    /// Callers that go away at this time.
+    leavers: BTreeSet<(Time, CallId)>,
     /// What the two machines have to tell each other.
     inbox: VecDeque<Word>,
     effects: VecDeque<Effect>,
@@ -96,6 +99,7 @@ impl ClientHost {
             body_bytes_most: 0,
             body_bytes_bound,
             late_readers: BTreeSet::new(),
+            leavers: BTreeSet::new(),
             inbox: VecDeque::new(),
             effects: VecDeque::new(),
         }
@@ -103,7 +107,7 @@ impl ClientHost {
 
     pub(crate) fn handle(&mut self, input: Input, now: Time, names: &mut Names) {
         match input {
-            Input::Do(task) => self.on_task(task, now, names),
+            Input::Do { task, leaves_after } => self.on_task(task, leaves_after, now, names),
             Input::Dialed(conn) => self.on_dialed(conn),
             Input::DialFailed(conn, why) => self.on_dial_failed(conn, why),
             Input::Frame { conn, payload } => self.on_frame(conn, payload),
@@ -124,6 +128,10 @@ impl ClientHost {
                 while let Some((_, call)) = self.late_readers.first().copied().filter(|(at, _)| *at <= now) {
                     self.late_readers.pop_first();
                     self.inbox.push_back(Word::Exec(exec::Input::Reads { call }));
+                }
+                while let Some((_, call)) = self.leavers.first().copied().filter(|(at, _)| *at <= now) {
+                    self.leavers.pop_first();
+                    self.on_leaver(call);
                 }
             }
             // A client's sends are bounded by its own limits; the transport keeps what it cannot pass on yet.
@@ -148,7 +156,8 @@ impl ClientHost {
     pub(crate) fn deadline(&self) -> Option<Time> {
         let credential = self.credential.as_ref().and_then(UrlSaboteur::deadline);
         let reader = self.late_readers.first().map(|(at, _)| *at);
-        [self.machine.deadline(), credential, reader]
+        let leaver = self.leavers.first().map(|(at, _)| *at);
+        [self.machine.deadline(), credential, reader, leaver]
             .into_iter()
             .flatten()
             .min()
@@ -173,9 +182,10 @@ impl ClientHost {
         self.effects.push_back(Effect::Record(event));
     }
 
-    fn on_task(&mut self, task: Task, now: Time, names: &mut Names) {
+    fn on_task(&mut self, task: Task, leaves_after: Option<Duration>, now: Time, names: &mut Names) {
         self.asked += 1;
         let id = CallId::new(self.asked);
+        self.leavers.extend(leaves_after.map(|after| (now + after, id)));
         let mut data = None;
         if let Task::Write { data: written, .. } = &task {
             data = Some(written.clone());
@@ -195,6 +205,28 @@ impl ClientHost {
         };
         self.calls.insert(id, (call, false));
         self.offer(id, op, data, now, names);
+    }
+
+    /// A caller goes away, unless it was told before. Of one that still waits for room the machine knows nothing.
+    fn on_leaver(&mut self, id: CallId) {
+        let Some((call, settled)) = self.calls.get_mut(&id).filter(|(_, settled)| !*settled) else {
+            return;
+        };
+        let call = call.clone();
+        let Some(at) = self.held.iter().position(|(held, _)| *held == id) else {
+            self.record(Event::Left { call });
+            self.inbox.push_back(Word::Exec(exec::Input::Leave { call: id }));
+            return;
+        };
+        *settled = true;
+        self.held.remove(at);
+        self.record(Event::Left { call: call.clone() });
+        self.record(Event::Settled {
+            call,
+            truth: Truth::NotApplied,
+            why: Some("its caller left".to_owned()),
+            by: None,
+        });
     }
 
     /// Offers a call to the machine, which gives a write its key before anything else.

@@ -65,7 +65,7 @@ impl ExecHost {
                 return self.gate.iter_mut().for_each(|gate| gate.expire_up_to(url));
             }
             Input::RevokeUrls => return self.gate.iter_mut().for_each(Gate::revoke),
-            Input::Do(_)
+            Input::Do { .. }
             | Input::Dialed(_)
             | Input::DialFailed(..)
             | Input::Throttle { .. }

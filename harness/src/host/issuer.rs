@@ -80,7 +80,7 @@ impl IssuerHost {
             | Input::Burst { .. }
             | Input::ExpireUrlsUpTo(_)
             | Input::Wake
-            | Input::Do(_)
+            | Input::Do { .. }
             | Input::Dialed(_)
             | Input::DialFailed(..) => return,
         };

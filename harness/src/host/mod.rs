@@ -61,7 +61,11 @@ pub(crate) enum Payload {
 #[derive(Clone, Debug)]
 pub(crate) enum Input {
     /// A caller of this client asks for something.
-    Do(Task),
+    Do {
+        task: Task,
+        /// How much later it goes away, if it was not told before.
+        leaves_after: Option<Duration>,
+    },
     /// A dial succeeded, the upgrade included.
     Dialed(ConnId),
     /// A dial did not.

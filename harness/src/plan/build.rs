@@ -153,6 +153,7 @@ fn step_plan(scenario: &Scenario, step: &Step, index: &BTreeMap<&str, usize>) ->
         scenario::Action::Do(what) => Action::Do {
             client: client.expect("what a caller asks is asked of one client"),
             task: task(what),
+            leaves_after: step.leaves_after,
         },
         scenario::Action::Fault(fault) => Action::Fault {
             fault: fault.clone(),

@@ -161,6 +161,8 @@ pub enum Action {
         client: usize,
         /// What.
         task: Task,
+        /// How much later the caller goes away, if it was not told before.
+        leaves_after: Option<Duration>,
     },
     /// Something goes wrong.
     Fault {

@@ -152,6 +152,7 @@ impl Teller<'_> {
                 }
             }
             Event::Waits { call } => self.say(t, who, format!("{call} waits for room")),
+            Event::Left { call } => self.say(t, who, format!("the caller of {} leaves", name(call))),
             Event::Settled { call, truth, why, .. } => {
                 let why = why
                     .as_ref()

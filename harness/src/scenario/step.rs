@@ -22,6 +22,8 @@ pub struct Step {
     pub client: Option<String>,
     /// What happens then.
     pub action: Action,
+    /// How much later the caller goes away, if it was not told before. Of [`Action::Do`] only.
+    pub leaves_after: Option<Duration>,
 }
 
 /// When a step fires.
@@ -486,7 +488,7 @@ impl Do {
 /// A step as it is written.
 #[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "Step", extend("allOf" = one_of_each(), "dependentRequired" = { "after": ["when"] }))]
+#[schemars(rename = "Step", extend("allOf" = one_of_each(), "dependentRequired" = { "after": ["when"], "leaves_after": ["do"] }))]
 struct Written {
     /// What other steps call it, in `when = { step = "…" }`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -507,6 +509,9 @@ struct Written {
     /// What a caller asks the client for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     r#do: Option<Do>,
+    /// How much later the caller goes away, if it was not told before.
+    #[serde(default, with = "MaybeLength", skip_serializing_if = "Option::is_none")]
+    leaves_after: Option<Duration>,
     /// What goes wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     fault: Option<Fault>,
@@ -532,6 +537,9 @@ impl TryFrom<Written> for Step {
         };
         let action = match (written.r#do, written.fault) {
             (Some(r#do), None) => Action::Do(r#do),
+            (None, Some(_)) if written.leaves_after.is_some() => {
+                return Err("`leaves_after` belongs to `do`");
+            }
             (None, Some(fault)) => Action::Fault(fault),
             (Some(_), Some(_)) | (None, None) => return Err("a step has either `do` or `fault`"),
         };
@@ -540,6 +548,7 @@ impl TryFrom<Written> for Step {
             trigger,
             client: written.client,
             action,
+            leaves_after: written.leaves_after,
         })
     }
 }
@@ -561,6 +570,7 @@ impl From<Step> for Written {
             after,
             client: step.client,
             r#do,
+            leaves_after: step.leaves_after,
             fault,
         }
     }

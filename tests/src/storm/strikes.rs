@@ -17,6 +17,7 @@ pub(super) fn strike(kinds: Vec<FaultKind>, clients: usize, heal: Duration) -> i
         .prop_flat_map(move |(kind, client)| (fault(kind, client, heal), trigger(kind, client), Just(client)))
         .prop_map(|(fault, trigger, client)| Step {
             name: None,
+            leaves_after: None,
             trigger,
             client: (fault.kind().scope() != Scope::Named).then(|| client.to_owned()),
             action: Action::Fault(fault),

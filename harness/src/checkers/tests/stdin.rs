@@ -223,4 +223,8 @@ fn no_needless_surrender() {
         .receives("c1", answer("c1", 3))
         .settles_write(1, Truth::Ambiguous)
         .passes(NAME);
+    asked()
+        .leaves_write(1)
+        .settles_write(1, Truth::Ambiguous)
+        .is_vacuous(NAME);
 }

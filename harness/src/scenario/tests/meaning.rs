@@ -134,6 +134,10 @@ fn steps_that_are_too_much_or_too_little() {
         &["neither `do` nor `fault`"],
     );
     check(
+        &with_fault("\"reset\"\nleaves_after = \"1s\""),
+        &["`leaves_after` goes with `do`, and there is none"],
+    );
+    check(
         &with("at = \"1s\"", "at = \"1s\"\nafter = \"1s\""),
         &["`after` goes with `when`, and there is none"],
     );

@@ -325,8 +325,16 @@ impl<C: Carrier> Net<C> {
         let plan = Rc::clone(&self.plan);
         match &plan.steps[due.step].action {
             // A host may be in the middle of something: it hears of the call right after.
-            Action::Do { client, task } => {
-                self.tell_at(self.now, Class::Script, *client, Input::Do(task.clone()));
+            Action::Do {
+                client,
+                task,
+                leaves_after,
+            } => {
+                let input = Input::Do {
+                    task: task.clone(),
+                    leaves_after: *leaves_after,
+                };
+                self.tell_at(self.now, Class::Script, *client, input);
             }
             Action::Fault { fault, client } => {
                 let conn = due.conn.and_then(|conn| self.by_id.get(&conn).copied());

@@ -37,6 +37,12 @@ impl Run {
         })
     }
 
+    /// The caller of a write goes away.
+    pub(in crate::checkers::tests) fn leaves_write(self, n: u64) -> Self {
+        let call = Self::write(n);
+        self.laptop(Event::Left { call })
+    }
+
     /// The same without a key.
     pub(in crate::checkers::tests) fn asks_keyless(self, n: u64, data: &str) -> Self {
         let call = Call {

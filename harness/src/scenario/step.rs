@@ -537,11 +537,10 @@ impl TryFrom<Written> for Step {
         };
         let action = match (written.r#do, written.fault) {
             (Some(r#do), None) => Action::Do(r#do),
-            (None, Some(_)) if written.leaves_after.is_some() => {
-                return Err("`leaves_after` belongs to `do`");
+            (None, Some(fault)) if written.leaves_after.is_none() => Action::Fault(fault),
+            (Some(_), Some(_)) | (None, _) => {
+                return Err("a step has `do`, or `fault` and no `leaves_after`");
             }
-            (None, Some(fault)) => Action::Fault(fault),
-            (Some(_), Some(_)) | (None, None) => return Err("a step has either `do` or `fault`"),
         };
         Ok(Self {
             name: written.name,

@@ -49,6 +49,9 @@ pub struct Policy {
     /// What a server means to the client that says that it was not greeted.
     #[serde(default)]
     pub ungreeted: Ungreeted,
+    /// What output means to the client that lies beyond the end that a catching-up read names.
+    #[serde(default)]
+    pub beyond_read: BeyondRead,
     /// Where signed URLs come from, and when.
     pub credential: CredentialPolicy,
     /// What may pile up.
@@ -256,6 +259,18 @@ pub enum Ungreeted {
     Redial,
 }
 
+/// What output means to a client that lies beyond the end (`nextSeq`) that a catching-up read names
+/// (exec-server sheet, 4.4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BeyondRead {
+    /// It is output like any other, and waits for what comes before it.
+    #[default]
+    Keep,
+    /// The server makes no sense: the process cannot be recovered.
+    Error,
+}
+
 /// How signed URLs are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -324,9 +339,12 @@ pub enum Reuse {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
-    /// Calls not yet settled; a caller beyond that is told to wait.
+    /// Calls not yet settled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calls_max: Option<usize>,
+    /// What becomes of a call beyond that.
+    #[serde(default)]
+    pub when_full: WhenFull,
     /// Writes of one process that are in flight at a time. With 1 a lost frame cannot change the order of stdin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub writes_in_flight_max: Option<usize>,
@@ -342,6 +360,17 @@ pub struct Limits {
     /// Bytes of all bodies that wait for their readers. More fails the body that brings them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body_bytes_max: Option<usize>,
+}
+
+/// What becomes of a call for which there is no room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenFull {
+    /// Its caller is told to wait, and is served in turn.
+    #[default]
+    Wait,
+    /// It is refused (exec-server sheet, 7.3). Nothing was sent, so it was not applied.
+    Refuse,
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use super::handle::{Handle, Life};
 use super::state::State;
 use super::{Exec, News, Op, Output};
 use crate::id::{CallId, ConnId, ProcessId};
-use crate::policy::CwdForm;
+use crate::policy::{CwdForm, WhenFull};
 use crate::time::Time;
 use crate::transport::Truth;
 use crate::wire::exec::{
@@ -63,8 +63,7 @@ impl Exec {
 
     pub(super) fn on_call(&mut self, call: CallId, op: Op, now: Time) {
         if !self.has_room() {
-            self.turned_away = true;
-            self.outputs.push_back(Output::Full { call, op });
+            self.turn_away(call, op);
             return;
         }
         self.open_calls += 1;
@@ -85,6 +84,29 @@ impl Exec {
             | State::Attaching { .. }
             | State::Filling { .. }
             | State::Waiting { .. } => {}
+        }
+    }
+
+    fn turn_away(&mut self, call: CallId, op: Op) {
+        match self.policy.limits.when_full {
+            WhenFull::Wait => {
+                self.turned_away = true;
+                self.outputs.push_back(Output::Full { call, op });
+            }
+            WhenFull::Refuse => {
+                // It was never taken, so it is not counted.
+                let max = self.policy.limits.calls_max.unwrap_or_default();
+                let why = Some(format!(
+                    "exec-server has reached its limit of {max} pending requests"
+                ));
+                let truth = Truth::NotApplied;
+                self.news(News::Settled {
+                    call,
+                    truth,
+                    why,
+                    by: None,
+                });
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::policy::Limits;
+use crate::policy::{BeyondRead, Limits};
 use crate::wire::exec::{Chunk, ReadResult, Stream};
 use crate::words::shortened;
 
@@ -84,8 +84,9 @@ impl Cursor {
     /// Merges the result of a read with `afterSeq` at [`published`](Self::published) into what came live.
     ///
     /// # Errors
-    /// In words, if a hole remains that nothing can fill.
-    pub(super) fn recover(&mut self, read: ReadResult) -> Result<(), String> {
+    /// In words, if a hole remains that nothing can fill, or `beyond` is an error and there is output beyond the end
+    /// that the read names.
+    pub(super) fn recover(&mut self, read: ReadResult, beyond: BeyondRead) -> Result<(), String> {
         if let Some(failure) = read.failure {
             return Err(shortened(failure));
         }
@@ -93,7 +94,8 @@ impl Cursor {
         if self.closed || target <= self.published {
             return Ok(());
         }
-        if let Some(output) = read.chunks.iter().find(|output| target < output.seq) {
+        let past_the_end = read.chunks.iter().find(|output| target < output.seq);
+        if let Some(output) = past_the_end.filter(|_| beyond == BeyondRead::Error) {
             let beyond = output.seq;
             return Err(format!(
                 "process output sequence {beyond} is beyond {target}, where the read ends"
@@ -204,7 +206,10 @@ mod tests {
     #[test]
     fn one_hole_after_the_exit_is_the_exit() {
         let mut cursor = Cursor::default();
-        assert_eq!(cursor.recover(read(&[1, 2], 5, Some(3), true)), Ok(()));
+        assert_eq!(
+            cursor.recover(read(&[1, 2], 5, Some(3), true), BeyondRead::Keep),
+            Ok(())
+        );
         assert_eq!(published(&mut cursor), [1, 2, 3, 4]);
         assert!(cursor.is_closed());
     }
@@ -213,15 +218,21 @@ mod tests {
     fn a_hole_before_the_exit_cannot_be_recovered() {
         let gone =
             Err("process events are no longer retained while recovering through sequence 3".to_owned());
-        assert_eq!(Cursor::default().recover(read(&[2, 3], 4, None, false)), gone);
-        assert_eq!(Cursor::default().recover(read(&[3], 4, Some(0), false)), gone);
+        assert_eq!(
+            Cursor::default().recover(read(&[2, 3], 4, None, false), BeyondRead::Keep),
+            gone
+        );
+        assert_eq!(
+            Cursor::default().recover(read(&[3], 4, Some(0), false), BeyondRead::Keep),
+            gone
+        );
     }
 
     #[test]
     fn output_where_the_close_must_be_is_a_conflict() {
         let conflict = Err("process close sequence 2 conflicts with recovered output".to_owned());
         assert_eq!(
-            Cursor::default().recover(read(&[1, 2], 3, Some(0), true)),
+            Cursor::default().recover(read(&[1, 2], 3, Some(0), true), BeyondRead::Keep),
             conflict
         );
     }
@@ -245,12 +256,29 @@ mod tests {
     }
 
     #[test]
+    fn output_beyond_the_end_of_a_read_waits_or_is_an_error() {
+        let mut cursor = Cursor::default();
+        let error = Err("process output sequence 3 is beyond 1, where the read ends".to_owned());
+        assert_eq!(
+            cursor.recover(read(&[1, 3], 2, None, false), BeyondRead::Error),
+            error
+        );
+        assert_eq!(
+            cursor.recover(read(&[1, 3], 2, None, false), BeyondRead::Keep),
+            Ok(())
+        );
+        assert_eq!(published(&mut cursor), [1]);
+        assert_eq!(cursor.offer(2, output(2), &Limits::default()), Ok(()));
+        assert_eq!(published(&mut cursor), [2, 3]);
+    }
+
+    #[test]
     fn the_largest_sequence_number_is_no_overflow() {
         let mut cursor = Cursor::default();
         assert_eq!(cursor.offer(u64::MAX, output(0), &Limits::default()), Ok(()));
         assert!(
             cursor
-                .recover(read(&[u64::MAX], u64::MAX, Some(0), false))
+                .recover(read(&[u64::MAX], u64::MAX, Some(0), false), BeyondRead::Keep)
                 .is_err()
         );
     }

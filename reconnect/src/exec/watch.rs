@@ -117,12 +117,12 @@ impl Exec {
     /// Merges what a read from the cursor on brought into what came live. Where that leaves a gap, the process is lost
     /// and ended.
     pub(super) fn merge(&mut self, process: &ProcessId, result: Result<Reply, RpcError>, now: Time) {
-        let rule = self.policy.catch_up;
+        let (rule, beyond) = (self.policy.catch_up, self.policy.beyond_read);
         let Some(handle) = self.handles.get_mut(process) else {
             return;
         };
         let recovered = match result.map(|reply| reply.of(method::READ)) {
-            Ok(Ok(Reply::Read(read))) => handle.cursor.recover(read),
+            Ok(Ok(Reply::Read(read))) => handle.cursor.recover(read, beyond),
             Ok(Ok(_)) => Err("exec-server protocol error: the result of another method".to_owned()),
             Ok(Err(error)) => Err(format!("exec-server protocol error: {error}")),
             Err(error) => Err(error.message),

@@ -2,8 +2,8 @@
 
 use unplug_reconnect::backoff::{Backoff, Jitter};
 use unplug_reconnect::policy::{
-    CredentialPolicy, CwdForm, Limits, Policy, Recovery, Replay, ReplayClass, Retry, Reuse, SessionMode,
-    StillAttached, Ungreeted,
+    BeyondRead, CredentialPolicy, CwdForm, Limits, Policy, Recovery, Replay, ReplayClass, Retry, Reuse,
+    SessionMode, StillAttached, Ungreeted,
 };
 
 use super::ms;
@@ -51,6 +51,7 @@ pub(super) fn policy() -> Policy {
         heartbeat: None,
         catch_up: None,
         ungreeted: Ungreeted::Refusal,
+        beyond_read: BeyondRead::Keep,
         credential: CredentialPolicy {
             reuse: Reuse::Never,
             refresh: None,

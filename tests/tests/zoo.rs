@@ -250,9 +250,9 @@ const CAUGHT: &[(&str, &str, &str)] = &[
         "laptop dialed c3 50ms after c2 failed, but its policy waits at least 100ms",
     ),
     (
-        "exec/refused@recommended+double_wait",
+        "exec/refused@double_wait",
         "backoff-within-policy",
-        "laptop dialed c8 4s 572ms after c7 failed, but its policy waits at most 3s",
+        "laptop dialed c3 200ms after c2 failed, but its policy waits at most 100ms",
     ),
     (
         "exec/server_out_of_reach@outlive_window",
